@@ -1,0 +1,195 @@
+"""Depth maps: one type for every source, kept as disparity, metric or relative.
+
+Disparity (inverse depth) is what blur is linear in, what a focus ring moves along, and it stays
+finite at infinity. A `Depth` says whether its disparity is metric (1/m) or relative (0..1, 1 =
+nearest), so that nobody has to guess.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import InputError
+
+logger = logging.getLogger(__name__)
+
+Encoding = Literal["disparity", "depth"]
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Depth of every pixel.
+
+    Args:
+        disparity: `[B,1,H,W]` float; 1/m and >= 0 (0 = infinitely far) if metric, else 0..1 with
+            1 = nearest.
+        is_metric: whether `disparity` is in 1/m.
+
+    Build it with `Depth.from_metres`, `Depth.from_metric_disparity` or `Depth.from_relative`,
+    which clean invalid pixels.
+    """
+
+    disparity: Tensor
+    is_metric: bool
+
+    @classmethod
+    def from_metres(cls, metres: Tensor) -> Depth:
+        """Depth along the optical axis in metres, `[B,1,H,W]`.
+
+        +inf is infinitely far; NaN, zero and negative values are holes and are filled.
+        """
+        valid = metres > 0  # False for NaN
+        disparity = torch.where(valid, 1.0 / torch.where(valid, metres, 1.0), 0.0)
+        return cls(_fill_holes(disparity, valid), is_metric=True)
+
+    @classmethod
+    def from_metric_disparity(cls, disparity: Tensor) -> Depth:
+        """Disparity in 1/m, `[B,1,H,W]`; NaN, infinite and negative values are filled."""
+        valid = torch.isfinite(disparity) & (disparity >= 0)
+        return cls(_fill_holes(disparity, valid), is_metric=True)
+
+    @classmethod
+    def from_relative(cls, disparity: Tensor) -> Depth:
+        """Relative disparity, larger = nearer, `[B,1,H,W]`.
+
+        Values within 0..1 are kept; others are scaled to 0..1 over the whole batch. NaN and
+        infinite values are filled.
+        """
+        valid = torch.isfinite(disparity)
+        filled = _fill_holes(disparity, valid)
+        low, high = filled.amin(), filled.amax()
+        if low < 0 or high > 1:
+            logger.info("Relative disparity %.4g..%.4g is scaled to 0..1.", low, high)
+            filled = (filled - low) / (high - low).clamp(min=1e-12)
+        return cls(filled.clamp(0.0, 1.0), is_metric=False)
+
+    @property
+    def metres(self) -> Tensor:
+        """Depth in metres `[B,1,H,W]`, inf where infinitely far.
+
+        Raises:
+            InputError: the depth is relative.
+        """
+        if not self.is_metric:
+            raise InputError(
+                "depth",
+                "relative disparity",
+                "Metres need metric depth: give the near and far distance when reading the depth.",
+            )
+        return 1.0 / self.disparity
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in px."""
+        return self.disparity.shape[-2], self.disparity.shape[-1]
+
+    def resized(self, height: int, width: int) -> Depth:
+        """Bilinear resampling of the disparity to another image size."""
+        if self.size == (height, width):
+            return self
+        resampled = F.interpolate(
+            self.disparity, (height, width), mode="bilinear", align_corners=False
+        )
+        return replace(self, disparity=resampled)
+
+    def aligned_to(self, image: Tensor, radius: int = 8, edge_threshold: float = 0.02) -> Depth:
+        """Pull depth edges onto the edges of `image` with a guided filter (He et al. 2013).
+
+        Args:
+            image: guide `[B,3,H,W]`, sRGB-coded 0..1, of the same size.
+            radius: reach in px; edges farther apart than this are not moved.
+            edge_threshold: contrast of the guide (0..1) below which an edge does not count.
+        """
+        from kornia.filters import guided_blur
+
+        guided = guided_blur(
+            image.to(self.disparity), self.disparity, 2 * radius + 1, edge_threshold**2
+        )
+        # A linear filter may overshoot: stay within what the map holds.
+        low, high = self.disparity.amin(), self.disparity.amax()
+        return replace(self, disparity=guided.clamp(low, high))
+
+
+def decode_depth(
+    values: Tensor,
+    encoding: Encoding = "disparity",
+    near_is_white: bool = True,
+    near_m: float | None = None,
+    far_m: float | None = None,
+) -> Depth:
+    """Depth from coded pixel values 0..1, as depth packs and depth PNGs hold them.
+
+    Args:
+        values: `[B,1,H,W]`, 0..1.
+        encoding: what the values are linear in. Without a range it makes no difference: relative
+            disparity is only known up to such choices.
+        near_is_white: True if 1 is the nearest point.
+        near_m, far_m: the distances in metres of the nearest and farthest value; both or neither.
+            `far_m` may be infinity for disparity. With them the depth is metric.
+
+    Raises:
+        InputError: one of the range's ends is missing, not above zero, or they are swapped.
+    """
+    nearness = values if near_is_white else 1.0 - values
+    if near_m is None and far_m is None:
+        return Depth.from_relative(nearness.clamp(0.0, 1.0))
+    near_m, far_m = _checked_range(near_m, far_m, encoding)
+    if encoding == "disparity":
+        return Depth.from_metric_disparity(1 / far_m + nearness * (1 / near_m - 1 / far_m))
+    return Depth.from_metres(far_m + nearness * (near_m - far_m))
+
+
+def _checked_range(
+    near_m: float | None, far_m: float | None, encoding: Encoding
+) -> tuple[float, float]:
+    if near_m is None or far_m is None:
+        raise InputError(
+            "near_m, far_m", f"{near_m} and {far_m}", "Give both distances in metres, or neither."
+        )
+    if not 0 < near_m < far_m:
+        raise InputError(
+            "near_m, far_m", f"{near_m:g} and {far_m:g}", "They must satisfy 0 < near_m < far_m."
+        )
+    if encoding == "depth" and far_m == float("inf"):
+        raise InputError("far_m", "infinity", "Linear depth needs a finite farthest distance.")
+    return near_m, far_m
+
+
+def _fill_holes(disparity: Tensor, valid: Tensor) -> Tensor:
+    """Replace invalid pixels by a smooth continuation of their valid surroundings.
+
+    Pull-push: average the valid pixels into ever coarser levels, then fill each level's holes
+    from the coarser one.
+    """
+    if bool(valid.all()):
+        return disparity
+    if not bool(valid.flatten(1).any(dim=1).all()):
+        raise InputError(
+            "depth",
+            "a map without a single valid value",
+            "Depth must be finite and above zero somewhere.",
+        )
+    logger.warning(
+        "%d of %d depth values are invalid and were filled from their surroundings.",
+        int((~valid).sum()),
+        valid.numel(),
+    )
+    return _pull_push(torch.where(valid, disparity, 0.0), valid.to(disparity.dtype))
+
+
+def _pull_push(values: Tensor, weight: Tensor) -> Tensor:
+    if bool((weight > 0).all()):
+        return values
+    sums = F.avg_pool2d(values * weight, 2, ceil_mode=True, count_include_pad=False)
+    coverage = F.avg_pool2d(weight, 2, ceil_mode=True, count_include_pad=False)
+    means = sums / coverage.clamp(min=1e-12)
+    coarse = _pull_push(means, (coverage > 0).to(values.dtype))
+    size = (values.shape[-2], values.shape[-1])
+    filled = F.interpolate(coarse, size, mode="bilinear", align_corners=False)
+    return torch.where(weight > 0, values, filled)

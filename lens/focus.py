@@ -1,0 +1,213 @@
+"""Where the picture is sharp: a focus plane or a range of depths, for each image of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import InputError
+from .depth import Depth
+
+# Side of the window around a focus point, as a fraction of the image's longest edge: wide enough
+# to ignore one wrong pixel, small enough to stay on the subject.
+POINT_WINDOW = 0.01
+
+Easing = Literal["linear", "smooth"]
+
+
+@dataclass(frozen=True)
+class Focus:
+    """The sharp depths of each image, as disparity.
+
+    Args:
+        near: `[B]` disparity of the nearest sharp plane.
+        far: `[B]` disparity of the farthest sharp plane, <= `near`; equal for a single plane.
+        is_metric: whether they are in 1/m (else relative, 0..1).
+    """
+
+    near: Tensor
+    far: Tensor
+    is_metric: bool
+
+    @classmethod
+    def at_distance(cls, metres: float | Sequence[float], range_m: float = 0.0) -> Focus:
+        """Focus at metric distances; infinity is allowed.
+
+        Args:
+            metres: focus distance, one or one per image, > 0.
+            range_m: metres of depth that stay sharp, half of them in front of the plane.
+        """
+        distance = torch.atleast_1d(torch.as_tensor(metres, dtype=torch.float32))
+        _require(bool((distance > 0).all()), "focus_distance", metres, "Give metres above zero.")
+        _require(range_m >= 0, "focus_range", range_m, "Give zero or more metres.")
+        nearest = (distance - range_m / 2).clamp(min=1e-3)
+        return cls(1.0 / nearest, 1.0 / (distance + range_m / 2), is_metric=True)
+
+    @classmethod
+    def at_disparity(
+        cls, disparity: float | Sequence[float] | Tensor, is_metric: bool, width: float = 0.0
+    ) -> Focus:
+        """Focus at disparities (1/m, or 0..1 relative).
+
+        Args:
+            disparity: focus disparity, one or one per image, >= 0.
+            width: span of disparity that stays sharp, centred on the plane.
+        """
+        plane = torch.atleast_1d(torch.as_tensor(disparity, dtype=torch.float32))
+        _require(
+            bool((plane >= 0).all()), "focus_disparity", disparity, "Give zero (infinity) or more."
+        )
+        if not is_metric:
+            _require(
+                bool((plane <= 1).all()),
+                "focus_disparity",
+                disparity,
+                "Relative disparity lies in 0..1, 1 = nearest.",
+            )
+        _require(width >= 0, "focus_range", width, "Give zero or more.")
+        return cls(plane + width / 2, (plane - width / 2).clamp(min=0.0), is_metric)
+
+    @property
+    def plane(self) -> Tensor:
+        """`[B]` disparity of the plane in the middle, at which the lens is focused."""
+        return (self.near + self.far) / 2
+
+    @property
+    def distance_m(self) -> Tensor:
+        """`[B]` focus distance in metres (metric focus only)."""
+        _require(
+            self.is_metric, "focus", "a relative focus", "Metres need metric depth; see Depth."
+        )
+        return 1.0 / self.plane
+
+    def nearest_sharp(self, disparity: Tensor) -> Tensor:
+        """The sharp disparity nearest to each pixel's, `[B,1,H,W]`."""
+        far, near = (limit.to(disparity).view(-1, 1, 1, 1) for limit in (self.far, self.near))
+        return disparity.clamp(far, near)
+
+    def for_batch(self, size: int) -> Focus:
+        """One focus per image: a single one is repeated.
+
+        Raises:
+            InputError: there are several, but not `size`.
+        """
+        count = self.near.shape[0]
+        _require(
+            count in (1, size),
+            "focus",
+            f"{count} focus values for {size} images",
+            "Give one, or one per image.",
+        )
+        return Focus(self.near.expand(size), self.far.expand(size), self.is_metric)
+
+
+def focus_on_point(depth: Depth, x: float, y: float, width: float = 0.0) -> Focus:
+    """Focus on what is at a point of the image: the median depth of a small window there.
+
+    Args:
+        depth: depth of each image.
+        x, y: position as a fraction of width and height, 0..1 from the top left.
+        width: span of disparity that stays sharp (1/m if the depth is metric, else 0..1).
+
+    Raises:
+        InputError: the point is outside the image.
+    """
+    _require(
+        0 <= x <= 1 and 0 <= y <= 1,
+        "focus_point",
+        f"({x:g}, {y:g})",
+        "Give x and y as fractions of the image, 0..1 from the top left.",
+    )
+    rows, columns = depth.size
+    row, column = min(int(y * rows), rows - 1), min(int(x * columns), columns - 1)
+    reach = int(POINT_WINDOW * max(rows, columns) / 2)
+    window = depth.disparity[
+        :,
+        0,
+        max(row - reach, 0) : row + reach + 1,
+        max(column - reach, 0) : column + reach + 1,
+    ]
+    return Focus.at_disparity(window.flatten(1).median(dim=1).values, depth.is_metric, width)
+
+
+def focus_on_mask(depth: Depth, mask: Tensor, width: float = 0.0) -> Focus:
+    """Focus on a subject: the median depth inside its mask (Generative Refocusing eq. 4).
+
+    Args:
+        depth: depth of each image.
+        mask: `[B,1,H,W]` or `[1,1,H,W]`, inside where > 0.5; other sizes are resampled.
+        width: span of disparity that stays sharp.
+
+    Raises:
+        InputError: a mask is empty.
+    """
+    inside = F.interpolate(mask.float(), depth.size, mode="nearest-exact") > 0.5
+    count = max(depth.disparity.shape[0], inside.shape[0])
+    planes = []
+    for index in range(count):
+        image_mask = inside[min(index, inside.shape[0] - 1), 0]
+        values = depth.disparity[min(index, depth.disparity.shape[0] - 1), 0]
+        _require(
+            bool(image_mask.any()),
+            "mask",
+            f"an empty mask for image {index}",
+            "Mark the subject that shall be sharp (values above 0.5).",
+        )
+        planes.append(values[image_mask].median())
+    return Focus.at_disparity(torch.stack(planes), depth.is_metric, width)
+
+
+def pull_focus(keyframes: Sequence[tuple[int, Focus]], frames: int, easing: Easing) -> Focus:
+    """A rack focus: one focus per frame, interpolated between keyframes.
+
+    Interpolation is linear in disparity, which is how a lens' focus ring travels, and includes
+    the sharp range. Before the first and after the last keyframe the focus holds.
+
+    Args:
+        keyframes: (frame index, focus of one image), in any order, all metric or all relative.
+        frames: number of frames, > 0.
+        easing: "linear", or "smooth" to start and stop gently between keyframes.
+
+    Raises:
+        InputError: no keyframes, two on one frame, or metric and relative ones mixed.
+    """
+    ordered = sorted(keyframes, key=lambda keyframe: keyframe[0])
+    positions = [position for position, _ in ordered]
+    _require(bool(ordered), "keyframes", "none", "Give at least one.")
+    _require(frames > 0, "frames", str(frames), "Give one frame or more.")
+    _require(
+        len(set(positions)) == len(positions), "keyframes", str(positions), "One per frame only."
+    )
+    kinds = {focus.is_metric for _, focus in ordered}
+    _require(
+        len(kinds) == 1, "keyframes", "metric and relative focus", "Use one kind of depth for all."
+    )
+    near = _interpolate_keyframes(positions, [focus.near[0] for _, focus in ordered], frames, easing)
+    far = _interpolate_keyframes(positions, [focus.far[0] for _, focus in ordered], frames, easing)
+    return Focus(near, far, kinds.pop())
+
+
+def _interpolate_keyframes(
+    positions: Sequence[int], values: Sequence[Tensor], frames: int, easing: Easing
+) -> Tensor:
+    track = torch.stack([torch.as_tensor(value) for value in values])
+    if len(positions) == 1:
+        return track.expand(frames).clone()
+    times = torch.arange(frames, dtype=track.dtype)
+    keys = torch.tensor(positions, dtype=track.dtype)
+    after = torch.searchsorted(keys, times, right=True).clamp(1, len(positions) - 1)
+    start, end = keys[after - 1], keys[after]
+    progress = ((times - start) / (end - start)).clamp(0.0, 1.0)
+    if easing == "smooth":
+        progress = progress * progress * (3.0 - 2.0 * progress)
+    return torch.lerp(track[after - 1], track[after], progress)
+
+
+def _require(condition: bool, subject: str, received: object, advice: str) -> None:
+    if not condition:
+        raise InputError(subject, str(received), advice)

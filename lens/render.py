@@ -1,0 +1,135 @@
+"""All lenses behind one call: linear image and defocus map in, linear image out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .aperture import CIRCLE, Aperture
+from .bokehme import BokehMeOptions, render_bokehme
+from .defocus import Defocus
+from .layered_fft import OnProgress
+from .taf import TafOptions, render_taf
+
+logger = logging.getLogger(__name__)
+
+# Largest blur radius as a fraction of the image's longest edge. Beyond it a disc covers half of
+# the picture; what asks for more is a wrong depth value, not a photograph.
+MAX_RADIUS_FRACTION = 0.25
+
+
+@dataclass(frozen=True)
+class LensKind:
+    """A renderer, its options and one line that says what it is."""
+
+    render: Callable[..., Tensor]
+    options: type[Any]
+    summary: str
+
+
+LENSES: dict[str, LensKind] = {
+    "taf": LensKind(
+        render_taf, TafOptions, "thin-lens gather: differentiable, fast, no occlusion"
+    ),
+    "bokehme": LensKind(
+        render_bokehme, BokehMeOptions, "scatter of every pixel's disc: true highlights"
+    ),
+}
+DEFAULT_LENS = "bokehme"
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A renderer with its options, ready to render.
+
+    Args:
+        name: one of `LENSES`.
+        options: the options dataclass of that renderer; None for its defaults.
+
+    Raises:
+        InputError: there is no such lens.
+    """
+
+    name: str = DEFAULT_LENS
+    options: Any = field(default=None)
+
+    def __post_init__(self) -> None:
+        if self.name not in LENSES:
+            raise InputError("lens", repr(self.name), f"Choose one of: {', '.join(LENSES)}.")
+        if self.options is None:
+            object.__setattr__(self, "options", LENSES[self.name].options())
+
+
+def render(
+    image: Tensor,
+    defocus: Defocus,
+    lens: Lens | None = None,
+    aperture: Aperture = CIRCLE,
+    on_progress: OnProgress | None = None,
+) -> Tensor:
+    """Render an all-in-focus image out of focus.
+
+    Args:
+        image: linear light `[B,C,H,W]`, any float dtype, values above 1 allowed.
+        defocus: of any size (resampled to the image), one or one per image.
+        lens: renderer; the default lens if None.
+        aperture: shape of the blur disc.
+        on_progress: called with the finished fraction, 0..1.
+
+    Returns:
+        Linear light `[B,C,H,W]` in the image's dtype, on its device. B is the larger batch of the
+        two; a single image or defocus map serves a whole batch.
+
+    Raises:
+        InputError: the batches do not fit, or the image holds NaN or infinity.
+    """
+    lens = lens or Lens()
+    _check_image(image)
+    radius = _radius_for(image, defocus)
+    batch = _common_batch(image.shape[0], radius.shape[0])
+    working = torch.promote_types(image.dtype, torch.float32)
+    rendered = LENSES[lens.name].render(
+        image.to(working).expand(batch, -1, -1, -1),
+        radius.to(working).expand(batch, -1, -1, -1),
+        aperture,
+        lens.options,
+        on_progress,
+    )
+    return rendered.to(image.dtype)
+
+
+def _check_image(image: Tensor) -> None:
+    if image.shape[0] == 0:
+        raise InputError("image", "an empty batch", "Give at least one image.")
+    if not bool(torch.isfinite(image).all()):
+        raise InputError("image", "NaN or infinite pixels", "Repair them before rendering.")
+
+
+def _radius_for(image: Tensor, defocus: Defocus) -> Tensor:
+    height, width = image.shape[-2:]
+    if defocus.size != (height, width):
+        logger.warning(
+            "The defocus map is %d×%d, the image %d×%d: the map is resampled.",
+            *reversed(defocus.size),
+            width,
+            height,
+        )
+    radius = defocus.resized(height, width).radius.to(image.device)
+    limit = MAX_RADIUS_FRACTION * max(height, width)
+    if float(radius.detach().abs().amax()) > limit:
+        logger.warning("Blur radii above %.0f px (a quarter of the image) are limited.", limit)
+    return radius.clamp(-limit, limit)
+
+
+def _common_batch(images: int, maps: int) -> int:
+    if images != maps and 1 not in (images, maps):
+        raise InputError(
+            "defocus", f"{maps} maps for {images} images", "Give one, or one per image."
+        )
+    return max(images, maps)
