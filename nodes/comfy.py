@@ -1,0 +1,129 @@
+"""The one place where ComfyUI is met.
+
+Inside ComfyUI this is its V3 API and the few of its services that the nodes need; anywhere else
+the stand-in takes over, with the same names. Nodes import `io`, `ui` and the functions from here
+and never ask which it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .standin import OutputTarget, current_host
+
+# ComfyUI loads its API long before any custom node. A process that has not is not ComfyUI, even
+# when it was started in ComfyUI's folder and could import it.
+INSIDE_COMFYUI = "comfy_api.latest" in sys.modules
+
+if TYPE_CHECKING or not INSIDE_COMFYUI:
+    from .standin import ComfyExtension, io, ui
+else:
+    from comfy_api.latest import ComfyExtension, io, ui
+
+__all__ = [
+    "INSIDE_COMFYUI",
+    "ComfyExtension",
+    "OutputTarget",
+    "input_files",
+    "input_path",
+    "intermediate_device",
+    "io",
+    "metadata_enabled",
+    "output_target",
+    "progress",
+    "render_device",
+    "ui",
+]
+
+
+def input_files(extensions: Sequence[str]) -> list[str]:
+    """Names of the files in the input folder (not below it), sorted.
+
+    Args:
+        extensions: in lower case with the dot, such as ".png".
+    """
+    if not INSIDE_COMFYUI:
+        return current_host().input_files(extensions)
+    folder = Path(_comfy("folder_paths").get_input_directory())
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix.lower() in extensions and path.is_file()
+    )
+
+
+def input_path(name: str) -> Path:
+    """The file that an input means: in the input folder, or where "[output]" or "[temp]" says.
+
+    The file need not exist.
+    """
+    if not INSIDE_COMFYUI:
+        return current_host().input_path(name)
+    return Path(_comfy("folder_paths").get_annotated_filepath(name))
+
+
+def output_target(filename_prefix: str, width: int, height: int) -> OutputTarget:
+    """Where the next picture called `filename_prefix` goes; makes the folder.
+
+    Args:
+        filename_prefix: may hold a subfolder, `%width%`, `%height%` and `%year%`, `%month%` ….
+        width: px.
+        height: px.
+
+    Returns:
+        (folder, stem, counter, subfolder); a PNG is `folder / f"{stem}_{counter:05}_.png"`.
+    """
+    if not INSIDE_COMFYUI:
+        return current_host().output_target(filename_prefix, width, height)
+    paths = _comfy("folder_paths")
+    folder, stem, counter, subfolder, _ = paths.get_save_image_path(
+        filename_prefix, paths.get_output_directory(), width, height
+    )
+    return OutputTarget(Path(folder), stem, counter, subfolder)
+
+
+def render_device() -> torch.device:
+    """Where to compute."""
+    if not INSIDE_COMFYUI:
+        return current_host().render_device()
+    return _comfy("comfy.model_management").get_torch_device()
+
+
+def intermediate_device() -> torch.device:
+    """Where tensors between nodes live."""
+    if not INSIDE_COMFYUI:
+        return torch.device("cpu")
+    return _comfy("comfy.model_management").intermediate_device()
+
+
+def progress(total: int) -> Callable[[int], None]:
+    """A function that reports how many of `total` steps are done.
+
+    Inside ComfyUI it raises when the user has asked to stop.
+    """
+    if not INSIDE_COMFYUI:
+        host = current_host()
+        return lambda done: host.step(done, total)
+    bar = _comfy("comfy.utils").ProgressBar(total)
+    management = _comfy("comfy.model_management")
+
+    def report(done: int) -> None:
+        management.throw_exception_if_processing_interrupted()
+        bar.update_absolute(done)
+
+    return report
+
+
+def metadata_enabled() -> bool:
+    """Whether saved files may carry the workflow."""
+    return not (INSIDE_COMFYUI and _comfy("comfy.cli_args").args.disable_metadata)
+
+
+def _comfy(module: str) -> Any:
+    return importlib.import_module(module)

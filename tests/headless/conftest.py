@@ -1,0 +1,120 @@
+"""Small nodes and small pictures that the tests of headless runs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from focuspuller.errors import InputError
+from focuspuller.nodes.comfy import io, progress, ui
+from PIL import Image
+
+Lens = io.Custom("TEST_LENS")
+
+
+class MakeLens(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TestMakeLens",
+            inputs=[
+                io.Float.Input("f_number", default=2.8, min=0.5, max=64.0, step=0.1),
+                io.Int.Input("blades", default=0, min=0, max=20),
+                io.Combo.Input("kind", options=["taf", "bokehme"], default="taf"),
+                io.Boolean.Input("linear", default=True, optional=True),
+            ],
+            outputs=[Lens.Output("lens")],
+        )
+
+    @classmethod
+    def execute(cls, f_number, blades, kind, linear=True):
+        return io.NodeOutput((f_number, blades, kind, linear))
+
+
+class Render(io.ComfyNode):
+    runs = 0
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TestRender",
+            inputs=[
+                io.Image.Input("image"),
+                Lens.Input("lens"),
+                io.String.Input("note", default="", optional=True),
+            ],
+            outputs=[io.Image.Output("result"), io.String.Output("summary")],
+        )
+
+    @classmethod
+    def execute(cls, image, lens, note=""):
+        Render.runs += 1
+        if note == "refuse":
+            raise InputError("note", "'refuse'", "Write something else.")
+        if note == "crash":
+            raise RuntimeError("the shutter is stuck")
+        report = progress(2)
+        report(1)
+        report(2)
+        return io.NodeOutput(1.0 - image, f"f/{lens[0]} {note}".strip())
+
+
+class Show(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TestShow",
+            inputs=[io.Image.Input("image"), io.String.Input("text", optional=True)],
+            outputs=[io.Image.Output("same")],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, image, text="nothing to say"):
+        shown = ui.PreviewImage(image, cls=cls).as_dict() | ui.PreviewText(text).as_dict()
+        return io.NodeOutput(image, ui=shown)
+
+
+@pytest.fixture
+def nodes():
+    Render.runs = 0
+    return [MakeLens, Render, Show]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A picture in a folder of its own, the input folder of most tests."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pixels = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "photo.png")
+    return folder / "photo.png"
+
+
+@pytest.fixture
+def workflow():
+    """Load, render, save: the shape of most workflows."""
+    return {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "photo.png"}},
+        "2": {
+            "class_type": "TestMakeLens",
+            "inputs": {"f_number": 1.4, "blades": 7, "kind": "taf"},
+            "_meta": {"title": "My Lens"},
+        },
+        "3": {
+            "class_type": "TestRender",
+            "inputs": {"image": ["1", 0], "lens": ["2", 0]},
+            "_meta": {"title": "Render Bokeh"},
+        },
+        "4": {
+            "class_type": "SaveImage",
+            "inputs": {"images": ["3", 0], "filename_prefix": "refocused"},
+        },
+    }
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    return torch.rand(1, 6, 8, 3, generator=torch.Generator().manual_seed(0))
