@@ -4,8 +4,6 @@ Ids, inputs, defaults and pixels are those of ComfyUI; the code is not. Two thin
 a truncated or unreadable file is an error instead of a half-grey picture, and so is an empty batch.
 """
 
-# ruff: noqa: D102 - define_schema and execute are documented on ComfyNode
-
 from __future__ import annotations
 
 import math

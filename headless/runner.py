@@ -174,7 +174,7 @@ def _errors_named(name: str) -> Iterator[None]:
     try:
         yield
     except FocusPullerError as error:
-        error.node = error.node or name
+        error.node = name
         raise
     except Exception as error:
         failure = WorkflowError(

@@ -67,7 +67,9 @@ class Aperture:
 
     def key(self) -> tuple[object, ...]:
         """Identity for caches: equal keys draw equal shapes."""
-        pixels = None if self.image is None else (self.image.shape, self.image.cpu().numpy().tobytes())
+        pixels = (
+            None if self.image is None else (self.image.shape, self.image.cpu().numpy().tobytes())
+        )
         return (self.blades, self.rotation_degrees, self.roundness, pixels)
 
     def edge(self, dx: Tensor, dy: Tensor) -> Tensor:
@@ -116,9 +118,9 @@ class Aperture:
         target = max(2, math.ceil(2 * radius * IMAGE_SAMPLES))
         if target >= min(shape.shape):
             return shape
-        return F.interpolate(
-            shape[None, None], (target, target), mode="bilinear", antialias=True
-        )[0, 0]
+        return F.interpolate(shape[None, None], (target, target), mode="bilinear", antialias=True)[
+            0, 0
+        ]
 
 
 CIRCLE = Aperture()

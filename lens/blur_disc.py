@@ -60,7 +60,9 @@ class BlurDisc:
         if self.edge == "tanh":
             return 0.5 + 0.5 * torch.tanh(4.0 * inside)
         # A disc smaller than a pixel is a point: the definition's floor of 1 px diameter.
-        return (inside + 0.5).clamp(0.0, 1.0) if radius > 0.5 else (dx.abs() + dy.abs() == 0).double()
+        return (
+            (inside + 0.5).clamp(0.0, 1.0) if radius > 0.5 else (dx.abs() + dy.abs() == 0).double()
+        )
 
     @cached_property
     def key(self) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ accumulated weight; there is no ordering in depth, so light bleeds both ways ove
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -44,6 +44,14 @@ class BokehMeOptions:
     def __post_init__(self) -> None:
         if self.gamma is not None and not 1.0 <= self.gamma <= 5.0:
             raise InputError("gamma", str(self.gamma), "Give 1 to 5, or none for linear light.")
+        if self.weighting not in get_args(Weighting):
+            raise InputError("weighting", repr(self.weighting), f"Give {_either(Weighting)}.")
+        if self.method not in get_args(Method):
+            raise InputError("method", repr(self.method), f"Give {_either(Method)}.")
+
+
+def _either(choices: Any) -> str:
+    return " or ".join(repr(choice) for choice in get_args(choices))
 
 
 def render_bokehme(

@@ -29,3 +29,9 @@ def decode_gamma(coded: Tensor, gamma: float) -> Tensor:
 def encode_gamma(decoded: Tensor, gamma: float) -> Tensor:
     """Inverse of `decode_gamma`. The floor of 1e-12 keeps the gradient finite at black."""
     return decoded.clamp(min=1e-12) ** (1.0 / gamma)
+
+
+def luminance(image: Tensor) -> Tensor:
+    """`[B,3,H,W]` to `[B,1,H,W]`: Rec. 709 weights, so that equal channels keep their value."""
+    weights = image.new_tensor((0.2126, 0.7152, 0.0722)).view(1, 3, 1, 1)
+    return (image * weights).sum(1, keepdim=True)

@@ -98,18 +98,40 @@ class Depth:
         )
         return replace(self, disparity=resampled)
 
+    def for_image(self, height: int, width: int) -> Depth:
+        """This depth at the size of the image that it belongs to; says so if it has to change."""
+        if self.size != (height, width):
+            logger.warning(
+                "The depth is %d×%d px, the image %d×%d: the depth is resampled.",
+                *reversed(self.size),
+                width,
+                height,
+            )
+        return self.resized(height, width)
+
     def aligned_to(self, image: Tensor, radius: int = 8, edge_threshold: float = 0.02) -> Depth:
         """Pull depth edges onto the edges of `image` with a guided filter (He et al. 2013).
 
         Args:
-            image: guide `[B,3,H,W]`, sRGB-coded 0..1, of the same size.
+            image: guide `[B,3,H,W]` or `[1,3,H,W]`, sRGB-coded 0..1, of the same size; several
+                guides for a single depth give several depths.
             radius: reach in px; edges farther apart than this are not moved.
             edge_threshold: contrast of the guide (0..1) below which an edge does not count.
         """
         from kornia.filters import guided_blur
 
+        if image.shape[-2:] != self.disparity.shape[-2:]:
+            raise InputError(
+                "image", f"{tuple(image.shape[-2:])} px", f"Give an image of {self.size} px."
+            )
+        if len(image) != len(self.disparity) and 1 not in (len(image), len(self.disparity)):
+            raise InputError(
+                "image", f"{len(image)} images for {len(self.disparity)} depths", "Give one each."
+            )
+        disparity = self.disparity.expand(max(len(self.disparity), len(image)), -1, -1, -1)
+        guide = image.to(disparity)
         guided = guided_blur(
-            image.to(self.disparity), self.disparity, 2 * radius + 1, edge_threshold**2
+            guide.expand(len(disparity), -1, -1, -1), disparity, 2 * radius + 1, edge_threshold**2
         )
         # A linear filter may overshoot: stay within what the map holds.
         low, high = self.disparity.amin(), self.disparity.amax()

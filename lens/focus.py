@@ -187,9 +187,35 @@ def pull_focus(keyframes: Sequence[tuple[int, Focus]], frames: int, easing: Easi
     _require(
         len(kinds) == 1, "keyframes", "metric and relative focus", "Use one kind of depth for all."
     )
-    near = _interpolate_keyframes(positions, [focus.near[0] for _, focus in ordered], frames, easing)
+    near = _interpolate_keyframes(
+        positions, [focus.near[0] for _, focus in ordered], frames, easing
+    )
     far = _interpolate_keyframes(positions, [focus.far[0] for _, focus in ordered], frames, easing)
     return Focus(near, far, kinds.pop())
+
+
+def continue_pull(start: Focus, end: Focus, frames: int, easing: Easing) -> Focus:
+    """A pull from the end of `start` to `end`, one focus per frame.
+
+    Args:
+        start: a single focus, which is the first of the `frames`; or an earlier pull, to which
+            `frames` more are added.
+        end: focus of the last frame.
+        frames: how many, > 0.
+        easing: as in `pull_focus`.
+
+    Raises:
+        InputError: metric and relative focus mixed, or no frames.
+    """
+    last = Focus(start.near[-1:], start.far[-1:], start.is_metric)
+    if len(start.near) == 1:
+        return pull_focus([(0, last), (frames - 1, end)], frames, easing) if frames > 1 else end
+    added = pull_focus([(0, last), (frames, end)], frames + 1, easing)
+    near, far = (
+        torch.cat([earlier, more[1:]])
+        for earlier, more in ((start.near, added.near), (start.far, added.far))
+    )
+    return Focus(near, far, start.is_metric)
 
 
 def _interpolate_keyframes(

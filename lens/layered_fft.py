@@ -300,9 +300,7 @@ def _batches(
     places = torch.stack([_cut(padded, tile, tile_size)[0] for tile in tiles])
     occupied = _occupancy(places, layers, with_slope)
     radii = torch.tensor([layers.radius(layer) for layer in range(occupied.shape[1])])
-    reaches = [
-        _bucketed_reach(BlurDisc.reach(float((radii * row).amax()))) for row in occupied
-    ]
+    reaches = [_bucketed_reach(BlurDisc.reach(float((radii * row).amax()))) for row in occupied]
     done = 0
     for reach in sorted(set(reaches)):
         side = _fast_length(tile_size + 2 * reach)
@@ -375,9 +373,7 @@ def _fast_length(length: int) -> int:
 def _pad_to_tiles(maps: Tensor, tile_size: int, mode: str = "constant") -> Tensor:
     height, width = maps.shape[-2:]
     rows, columns = _tile_counts(height, width, tile_size)
-    return F.pad(
-        maps, (0, columns * tile_size - width, 0, rows * tile_size - height), mode=mode
-    )
+    return F.pad(maps, (0, columns * tile_size - width, 0, rows * tile_size - height), mode=mode)
 
 
 def _cut(maps: Tensor, tile: _Tile, extent: int, offset: int = 0) -> Tensor:

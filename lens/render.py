@@ -14,7 +14,7 @@ from ..errors import InputError
 from .aperture import CIRCLE, Aperture
 from .bokehme import BokehMeOptions, render_bokehme
 from .defocus import Defocus
-from .layered_fft import OnProgress
+from .layered_fft import SPECTRA_BYTES, OnProgress
 from .taf import TafOptions, render_taf
 
 logger = logging.getLogger(__name__)
@@ -34,9 +34,7 @@ class LensKind:
 
 
 LENSES: dict[str, LensKind] = {
-    "taf": LensKind(
-        render_taf, TafOptions, "thin-lens gather: differentiable, fast, no occlusion"
-    ),
+    "taf": LensKind(render_taf, TafOptions, "thin-lens gather: differentiable, fast, no occlusion"),
     "bokehme": LensKind(
         render_bokehme, BokehMeOptions, "scatter of every pixel's disc: true highlights"
     ),
@@ -72,8 +70,9 @@ def render(
     lens: Lens | None = None,
     aperture: Aperture = CIRCLE,
     on_progress: OnProgress | None = None,
+    device: torch.device | None = None,
 ) -> Tensor:
-    """Render an all-in-focus image out of focus.
+    """Render all-in-focus images out of focus, one after the other.
 
     Args:
         image: linear light `[B,C,H,W]`, any float dtype, values above 1 allowed.
@@ -81,6 +80,7 @@ def render(
         lens: renderer; the default lens if None.
         aperture: shape of the blur disc.
         on_progress: called with the finished fraction, 0..1.
+        device: where to compute; by default where the image is.
 
     Returns:
         Linear light `[B,C,H,W]` in the image's dtype, on its device. B is the larger batch of the
@@ -94,19 +94,36 @@ def render(
     radius = _radius_for(image, defocus)
     batch = _common_batch(image.shape[0], radius.shape[0])
     working = torch.promote_types(image.dtype, torch.float32)
-    rendered = LENSES[lens.name].render(
-        image.to(working).expand(batch, -1, -1, -1),
-        radius.to(working).expand(batch, -1, -1, -1),
-        aperture,
-        lens.options,
-        on_progress,
-    )
-    return rendered.to(image.dtype)
+    rendered = []
+    for index in range(batch):
+        # One at a time: memory does not grow with the batch.
+        one_image = image[min(index, image.shape[0] - 1)][None].to(device, working)
+        one_radius = radius[min(index, radius.shape[0] - 1)][None].to(one_image)
+        result = LENSES[lens.name].render(
+            one_image, one_radius, aperture, lens.options, _part(on_progress, index, batch)
+        )
+        rendered.append(result.to(image))
+    return torch.cat(rendered)
+
+
+def working_memory(height: int, width: int) -> int:
+    """Bytes that rendering one image takes at most on its device, beside the image."""
+    bytes_per_pixel = 400  # Light, weights and the padded canvas, float32, with room for copies.
+    return bytes_per_pixel * height * width + 4 * SPECTRA_BYTES["cuda"]
+
+
+def _part(on_progress: OnProgress | None, index: int, count: int) -> OnProgress | None:
+    """Progress of one image as progress of the batch."""
+    if on_progress is None:
+        return None
+    return lambda fraction: on_progress((index + fraction) / count)
 
 
 def _check_image(image: Tensor) -> None:
-    if image.shape[0] == 0:
-        raise InputError("image", "an empty batch", "Give at least one image.")
+    if 0 in image.shape:
+        raise InputError(
+            "image", f"an empty batch {tuple(image.shape)}", "Give at least one image."
+        )
     if not bool(torch.isfinite(image).all()):
         raise InputError("image", "NaN or infinite pixels", "Repair them before rendering.")
 
@@ -120,7 +137,7 @@ def _radius_for(image: Tensor, defocus: Defocus) -> Tensor:
             width,
             height,
         )
-    radius = defocus.resized(height, width).radius.to(image.device)
+    radius = defocus.resized(height, width).radius
     limit = MAX_RADIUS_FRACTION * max(height, width)
     if float(radius.detach().abs().amax()) > limit:
         logger.warning("Blur radii above %.0f px (a quarter of the image) are limited.", limit)

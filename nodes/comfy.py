@@ -34,6 +34,7 @@ __all__ = [
     "input_path",
     "intermediate_device",
     "io",
+    "make_room",
     "metadata_enabled",
     "output_target",
     "progress",
@@ -100,6 +101,12 @@ def intermediate_device() -> torch.device:
     if not INSIDE_COMFYUI:
         return torch.device("cpu")
     return _comfy("comfy.model_management").intermediate_device()
+
+
+def make_room(n_bytes: int) -> None:
+    """Let ComfyUI unload models until `n_bytes` are free where `render_device` computes."""
+    if INSIDE_COMFYUI:
+        _comfy("comfy.model_management").free_memory(n_bytes, render_device())
 
 
 def progress(total: int) -> Callable[[int], None]:

@@ -30,6 +30,8 @@ _FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+# Names of files that `load_photo` is likely to read.
+PHOTO_SUFFIXES = (*_FORMATS, ".heic", ".heif")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +126,7 @@ def save_photo(
         FileError: the file cannot be written.
     """
     path = Path(path)
-    format_name = _format_of(path)
+    format_name = format_of(path)
     if depth is not None and format_name != "JPEG":
         raise InputError("depth", f"a {format_name} file", "Only JPEG can hold depth.")
     if not 1 <= quality <= 100:
@@ -169,7 +171,12 @@ def _exif_bytes(decoded: DecodedImage) -> bytes:
     return stored
 
 
-def _format_of(path: Path) -> str:
+def format_of(path: Path) -> str:
+    """Format that `save_photo` writes for a name.
+
+    Raises:
+        InputError: there is none.
+    """
     format_name = _FORMATS.get(path.suffix.lower())
     if format_name is None:
         raise InputError("path", repr(path.name), f"End the name in one of {', '.join(_FORMATS)}.")

@@ -1,0 +1,93 @@
+"""Focus Puller: a real camera's focus and aperture for images.
+
+As a ComfyUI custom node this file is all that ComfyUI imports. As a Python package it is the
+public API, loaded when first used:
+
+    import focuspuller as fp
+
+    photo = fp.load_photo("portrait.jpg")
+    camera = fp.Camera(focal_length_mm=50, f_number=1.8)
+    sharp_eyes = fp.render(photo.image, photo.depth, focus_point=(0.4, 0.3), camera=camera)
+    fp.save_photo("refocused.jpg", sharp_eyes, exif=photo.exif, f_number=1.8)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import FocusPullerError
+    from .headless.render import render
+    from .headless.runner import run_workflow
+    from .headless.server import submit_workflow
+    from .lens.aperture import Aperture
+    from .lens.bokehme import BokehMeOptions
+    from .lens.depth import Depth
+    from .lens.focus import Focus, pull_focus
+    from .lens.optics import Camera
+    from .lens.render import LENSES, Lens
+    from .nodes import FocusPullerExtension
+    from .photo.depth_files import load_depth, save_depth
+    from .photo.photo import Photo, load_photo, save_photo
+
+WEB_DIRECTORY = "./web"
+
+_HOMES = {
+    "Aperture": "lens.aperture",
+    "BokehMeOptions": "lens.bokehme",
+    "Camera": "lens.optics",
+    "Depth": "lens.depth",
+    "Focus": "lens.focus",
+    "FocusPullerError": "errors",
+    "LENSES": "lens.render",
+    "Lens": "lens.render",
+    "Photo": "photo.photo",
+    "load_depth": "photo.depth_files",
+    "load_photo": "photo.photo",
+    "pull_focus": "lens.focus",
+    "render": "headless.render",
+    "run_workflow": "headless.runner",
+    "save_depth": "photo.depth_files",
+    "save_photo": "photo.photo",
+    "submit_workflow": "headless.server",
+}
+
+__all__ = [
+    "LENSES",
+    "WEB_DIRECTORY",
+    "Aperture",
+    "BokehMeOptions",
+    "Camera",
+    "Depth",
+    "Focus",
+    "FocusPullerError",
+    "Lens",
+    "Photo",
+    "comfy_entrypoint",
+    "load_depth",
+    "load_photo",
+    "pull_focus",
+    "render",
+    "run_workflow",
+    "save_depth",
+    "save_photo",
+    "submit_workflow",
+]
+
+
+async def comfy_entrypoint() -> FocusPullerExtension:
+    """Called by ComfyUI to load the nodes."""
+    from .nodes import FocusPullerExtension
+
+    return FocusPullerExtension()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Focus Puller without ComfyUI's window: Python API, command line, workflow runner, client."""

@@ -1,0 +1,58 @@
+"""The command line: `focuspuller render` and `focuspuller run`.
+
+Exit codes: 0 done, 1 something about the input is wrong (said on stderr), 2 wrong usage,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from ..errors import FocusPullerError
+from . import render_command, run_command
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        options.execute(options)
+    except FocusPullerError as error:
+        print(f"focuspuller: {error}", file=sys.stderr)  # noqa: T201
+        return FAILED
+    except KeyboardInterrupt:
+        print("focuspuller: interrupted", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="focuspuller",
+        description="Give images a real camera's focus and aperture.",
+        epilog="'focuspuller COMMAND --help' explains a command and shows examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"focuspuller {_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    render_command.add_to(commands)
+    run_command.add_to(commands)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("focuspuller")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""One call from arrays to arrays: an all-in-focus image and its depth in, the photograph out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..lens.aperture import CIRCLE, Aperture
+from ..lens.color import linear_to_srgb, srgb_to_linear
+from ..lens.defocus import Defocus, defocus_from_bokeh_level, defocus_from_camera
+from ..lens.depth import Depth
+from ..lens.focus import Focus, focus_on_mask, focus_on_point
+from ..lens.image import to_interleaved, to_planar
+from ..lens.optics import Camera
+from ..lens.render import DEFAULT_LENS, Lens
+from ..lens.render import render as render_linear
+
+Array = TypeVar("Array", np.ndarray, Tensor)
+Map = np.ndarray | Tensor
+
+
+def render(
+    image: Array,
+    depth: Map | Depth | None = None,
+    *,
+    disparity: Map | None = None,
+    focus: Focus | None = None,
+    focus_point: tuple[float, float] | None = None,
+    focus_mask: Map | None = None,
+    focus_distance: float | None = None,
+    focus_disparity: float | None = None,
+    focus_range: float = 0.0,
+    camera: Camera | None = None,
+    bokeh_level: float | None = None,
+    focus_scale: float = 1.0,
+    lens: str | Lens = DEFAULT_LENS,
+    aperture: Aperture | None = None,
+    linear: bool = False,
+    device: torch.device | str | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Array:
+    """Render all-in-focus images out of focus.
+
+    Exactly one of `depth` and `disparity`, one place to focus on, and one of `camera` and
+    `bokeh_level` have to be given.
+
+    Args:
+        image: `[H,W,3]` or `[B,H,W,3]` floats, sRGB-coded 0..1; a fourth channel is dropped.
+        depth: metres along the optical axis, `[H,W]` or `[B,H,W]`, or a `Depth`. Other sizes are
+            resampled; infinity is infinitely far; NaN, zero and negative values are filled.
+        disparity: relative disparity instead, larger is nearer, scaled to 0..1 if outside.
+        focus: a `Focus`, such as a focus pull with one plane per frame.
+        focus_point: (x, y) as fractions of width and height, from the top left.
+        focus_mask: `[H,W]` or `[B,H,W]`, the subject where above 0.5.
+        focus_distance: metres.
+        focus_disparity: 1/m for metric depth, 0..1 (1 = nearest) for relative.
+        focus_range: how much depth stays sharp around the focus, in metres with `focus_distance`,
+            else in the depth's disparity.
+        camera: a real lens; needs metric depth.
+        bokeh_level: K, blur radius in px of the image per unit of disparity.
+        focus_scale: f_s of Fine-grained Defocus eq. 6, with a camera.
+        lens: a name of `LENSES`, or a `Lens` with options.
+        aperture: shape of the blur disc, a circle by default.
+        linear: `image` is linear light, and so is the result.
+        device: where to compute; by default where the image is.
+        on_progress: called with the finished fraction, 0..1.
+
+    Returns:
+        As `image`: the same shape (with 3 channels), type and device.
+
+    Raises:
+        InputError: something is missing, given twice, or has no meaning.
+
+    Example:
+        >>> near = render(photo, metres, focus_distance=0.8, camera=Camera(50, 1.4))
+    """
+    pictures, restore = _opened(image)
+    scene = _scene(depth, disparity).for_image(*pictures.shape[-2:])
+    sharp = choose_focus(
+        scene,
+        focus=focus,
+        focus_point=focus_point,
+        focus_mask=focus_mask,
+        focus_distance=focus_distance,
+        focus_disparity=focus_disparity,
+        focus_range=focus_range,
+    )
+    defocus = _defocus(scene, sharp, camera, bokeh_level, focus_scale)
+    rendered = render_linear(
+        pictures if linear else srgb_to_linear(pictures),
+        defocus,
+        lens if isinstance(lens, Lens) else Lens(lens),
+        aperture or CIRCLE,
+        on_progress,
+        None if device is None else torch.device(device),
+    )
+    return restore(rendered if linear else linear_to_srgb(rendered))
+
+
+def _opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
+    """`[B,3,H,W]`, and the way back to the caller's kind of array."""
+    pixels = torch.as_tensor(image)
+    is_single = pixels.ndim == 3
+    planar = to_planar(pixels[None] if is_single else pixels)
+
+    def restore(result: Tensor) -> Array:
+        interleaved = to_interleaved(result)
+        if is_single and len(interleaved) == 1:
+            interleaved = interleaved[0]
+        return interleaved.numpy() if isinstance(image, np.ndarray) else interleaved  # pyright: ignore
+
+    return planar, restore
+
+
+def _scene(depth: Map | Depth | None, disparity: Map | None) -> Depth:
+    _exactly_one({"depth": depth, "disparity": disparity})
+    if disparity is not None:
+        return Depth.from_relative(_map(disparity, "disparity"))
+    if isinstance(depth, Depth):
+        return depth
+    assert depth is not None
+    return Depth.from_metres(_map(depth, "depth"))
+
+
+def choose_focus(
+    scene: Depth,
+    *,
+    focus: Focus | None = None,
+    focus_point: tuple[float, float] | None = None,
+    focus_mask: Map | None = None,
+    focus_distance: float | None = None,
+    focus_disparity: float | None = None,
+    focus_range: float = 0.0,
+) -> Focus:
+    """The focus from the one place that is given; arguments and errors as in `render`."""
+    places = {
+        "focus": focus,
+        "focus_point": focus_point,
+        "focus_mask": focus_mask,
+        "focus_distance": focus_distance,
+        "focus_disparity": focus_disparity,
+    }
+    _exactly_one(places)
+    if focus is not None:
+        return focus
+    if focus_point is not None:
+        return focus_on_point(scene, *focus_point, focus_range)
+    if focus_mask is not None:
+        return focus_on_mask(scene, _map(focus_mask, "focus_mask"), focus_range)
+    if focus_distance is not None:
+        return Focus.at_distance(focus_distance, focus_range)
+    assert focus_disparity is not None
+    return Focus.at_disparity(focus_disparity, scene.is_metric, focus_range)
+
+
+def _defocus(
+    scene: Depth,
+    focus: Focus,
+    camera: Camera | None,
+    bokeh_level: float | None,
+    focus_scale: float,
+) -> Defocus:
+    _exactly_one({"camera": camera, "bokeh_level": bokeh_level})
+    if camera is not None:
+        return defocus_from_camera(scene, focus, camera, focus_scale)
+    assert bokeh_level is not None
+    return defocus_from_bokeh_level(scene, focus, bokeh_level)
+
+
+def _map(values: Map, subject: str) -> Tensor:
+    """`[B,1,H,W]` float of `[H,W]` or `[B,H,W]`."""
+    tensor = torch.as_tensor(values)
+    if tensor.ndim not in (2, 3) or 0 in tensor.shape:
+        raise InputError(subject, f"shape {list(tensor.shape)}", "Give [H,W] or [B,H,W].")
+    if not torch.is_floating_point(tensor) or tensor.dtype == torch.float16:
+        tensor = tensor.float()
+    return tensor.reshape(-1, 1, *tensor.shape[-2:])
+
+
+def _exactly_one(choices: dict[str, object]) -> None:
+    given = [name for name, value in choices.items() if value is not None]
+    if len(given) != 1:
+        names = ", ".join(choices)
+        raise InputError(names, " and ".join(given) or "none of them", "Give exactly one.")

@@ -1,0 +1,263 @@
+"""`focuspuller render`: one photo, refocused."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from ..errors import InputError
+from ..lens.aperture import CIRCLE, Aperture
+from ..lens.color import luminance
+from ..lens.depth import Depth
+from ..lens.image import to_planar
+from ..lens.optics import Camera
+from ..lens.render import DEFAULT_LENS, LENSES, Lens
+from ..photo.depth_files import load_depth
+from ..photo.photo import Photo, format_of, load_photo, save_photo
+from .render import choose_focus, render
+
+BAR = "{percentage:3.0f}%|{bar}|"
+
+EXAMPLES = """examples:
+  focuspuller render portrait.jpg --focus 0.4,0.3 --f-number 1.8 -o refocused.jpg
+  focuspuller render street.png --depth street.npy --focus-distance 4 \\
+      --f-number 2 --focal-length 35 --sensor-width 36 -o near.png
+  focuspuller render street.jpg --depth disparity.png --focus 0.5,0.8 --bokeh-level 24 -o soft.jpg
+"""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser's subcommands."""
+    parser = commands.add_parser(
+        "render",
+        help="refocus one photo",
+        description="Refocus an all-in-focus photo with its depth. The path of the result is "
+        "printed.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("photo", metavar="PHOTO", type=Path, help="JPEG, PNG, TIFF, WebP or HEIC")
+    parser.add_argument(
+        "-o", "--out", metavar="OUT", type=Path, required=True, help=".jpg, .png, .webp or .tif"
+    )
+    _add_depth_options(parser)
+    _add_focus_options(parser)
+    _add_camera_options(parser)
+    _add_lens_options(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> None:
+    """Refocus the photo and print the path of the result."""
+    _check_out(options)
+    photo = load_photo(options.photo)
+    depth = _depth(options, photo)
+    focus = choose_focus(
+        depth,
+        focus_point=options.focus,
+        focus_mask=_focus_mask(options),
+        focus_distance=options.focus_distance,
+        focus_disparity=options.focus_disparity,
+        focus_range=options.focus_range,
+    )
+    camera = _camera(options, photo)
+    with tqdm(total=1.0, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
+        rendered = render(
+            photo.image,
+            depth,
+            focus=focus,
+            camera=camera,
+            bokeh_level=options.bokeh_level,
+            lens=_lens(options),
+            aperture=_aperture(options),
+            linear=options.linear,
+            device=options.device or ("cuda" if torch.cuda.is_available() else None),
+            on_progress=lambda fraction: bar.update(fraction - bar.n),
+        )
+    save_photo(
+        options.out,
+        rendered,
+        exif=photo.exif,
+        f_number=camera.f_number if camera else None,
+        subject_distance_m=float(focus.distance_m[0]) if focus.is_metric else None,
+        quality=options.quality,
+    )
+    print(options.out)  # noqa: T201
+
+
+def _add_depth_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("depth (default: the depth inside the photo)")
+    group.add_argument(
+        "--depth", metavar="FILE", type=Path, help="8/16-bit image, .npy, .npz or .exr"
+    )
+    group.add_argument(
+        "--depth-encoding",
+        choices=["depth", "disparity", "relative"],
+        help="what the file's numbers are linear in (default: images hold disparity, "
+        "number files metres)",
+    )
+    group.add_argument("--near", metavar="M", type=float, help="metres of the nearest value")
+    group.add_argument("--far", metavar="M", type=float, help="metres of the farthest value")
+    group.add_argument("--near-is-black", action="store_true", help="dark is near in the image")
+    group.add_argument(
+        "--align-depth", action="store_true", help="pull depth edges onto those of the photo"
+    )
+
+
+def _add_focus_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("focus (exactly one place)")
+    places = group.add_mutually_exclusive_group(required=True)
+    places.add_argument(
+        "--focus", metavar="X,Y", type=_point, help="a point, as fractions from the top left"
+    )
+    places.add_argument("--focus-mask", metavar="FILE", type=Path, help="a subject, white in FILE")
+    places.add_argument("--focus-distance", metavar="M", type=float, help="metres")
+    places.add_argument(
+        "--focus-disparity",
+        metavar="D",
+        type=float,
+        help="1/m for metric depth, 0..1 (1 = nearest) for relative",
+    )
+    group.add_argument(
+        "--focus-range",
+        metavar="R",
+        type=float,
+        default=0.0,
+        help="how much depth stays sharp: metres with --focus-distance, else disparity",
+    )
+
+
+def _add_camera_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("strength (default: the camera in the photo's EXIF)")
+    strength = group.add_mutually_exclusive_group()
+    strength.add_argument("--f-number", metavar="N", type=float, help="aperture, such as 1.8")
+    strength.add_argument(
+        "--bokeh-level",
+        metavar="K",
+        type=float,
+        help="instead of a camera: blur radius in px per unit of disparity",
+    )
+    group.add_argument("--focal-length", metavar="MM", type=float, help="real, not equivalent")
+    group.add_argument("--sensor-width", metavar="MM", type=float, help="long side of the sensor")
+
+
+def _add_lens_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("lens")
+    group.add_argument(
+        "--lens",
+        choices=LENSES,
+        default=DEFAULT_LENS,
+        help="; ".join(f"{name}: {kind.summary}" for name, kind in LENSES.items()),
+    )
+    group.add_argument(
+        "--lens-option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="option of the lens, such as gamma=4 or weighting=energy; may be repeated",
+    )
+    group.add_argument("--blades", type=int, default=0, help="of the iris, 3..20; 0 is a circle")
+    group.add_argument("--rotation", metavar="DEGREES", type=float, default=0.0)
+    group.add_argument("--roundness", type=float, default=0.0, help="0 straight blades, 1 circle")
+    group.add_argument(
+        "--aperture-image", metavar="FILE", type=Path, help="any shape, white on black"
+    )
+    group.add_argument("--linear", action="store_true", help="the photo holds linear light")
+    group.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1..100")
+    group.add_argument("--device", help="where to render, such as cpu or cuda:1")
+
+
+def _point(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not X,Y, such as 0.4,0.3") from None
+    return x, y
+
+
+def _check_out(options: argparse.Namespace) -> None:
+    """Find out before rendering what would make saving fail."""
+    format_of(options.out)
+    if options.out.exists() and options.photo.exists() and options.out.samefile(options.photo):
+        raise InputError("--out", "the photo itself", "Give another name, to keep the original.")
+
+
+def _depth(options: argparse.Namespace, photo: Photo) -> Depth:
+    if options.depth is not None:
+        near_is_white = not options.near_is_black
+        depth = load_depth(
+            options.depth, options.depth_encoding, near_is_white, options.near, options.far
+        )
+    elif photo.depth is not None:
+        depth = photo.depth
+    else:
+        raise InputError("depth", f"none in {photo.path}", "Give a depth map with --depth FILE.")
+    if not options.align_depth:
+        return depth
+    guide = to_planar(torch.from_numpy(photo.image)[None])
+    height, width = guide.shape[-2:]
+    return depth.resized(height, width).aligned_to(guide)
+
+
+def _camera(options: argparse.Namespace, photo: Photo) -> Camera | None:
+    """The photo's camera with what the options replace; None with --bokeh-level."""
+    if options.bokeh_level is not None:
+        return None
+    given = {
+        "focal_length_mm": options.focal_length,
+        "f_number": options.f_number,
+        "sensor_width_mm": options.sensor_width,
+    }
+    known = dataclasses.replace(
+        photo.camera_data, **{name: value for name, value in given.items() if value is not None}
+    )
+    if known.missing:
+        raise InputError(
+            "camera",
+            known.missing.rstrip("."),
+            "Give --f-number, --focal-length and --sensor-width, or --bokeh-level instead.",
+        )
+    return Camera(known.focal_length_mm, known.f_number, known.sensor_width_mm)  # pyright: ignore
+
+
+def _focus_mask(options: argparse.Namespace) -> torch.Tensor | None:
+    return None if options.focus_mask is None else _grey(options.focus_mask)
+
+
+def _aperture(options: argparse.Namespace) -> Aperture:
+    shape = None if options.aperture_image is None else _grey(options.aperture_image)[0]
+    if shape is None and options.blades == 0:
+        return CIRCLE
+    return Aperture(options.blades, options.rotation, options.roundness, shape)
+
+
+def _grey(path: Path) -> torch.Tensor:
+    """`[1,H,W]` brightness of an image file."""
+    return luminance(to_planar(torch.from_numpy(load_photo(path).image)[None]))[:, 0]
+
+
+def _lens(options: argparse.Namespace) -> Lens:
+    kind = LENSES[options.lens].options
+    types = {field.name: field.type for field in dataclasses.fields(kind)}
+    chosen: dict[str, Any] = {}
+    for text in options.lens_option:
+        name, separator, value = text.partition("=")
+        if not separator or name not in types:
+            known = ", ".join(types) or "none"
+            raise InputError("--lens-option", repr(text), f"Options of {options.lens}: {known}.")
+        chosen[name] = _number_or_text(value)
+    return Lens(options.lens, kind(**chosen))
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text

@@ -1,0 +1,283 @@
+"""Exact scatter of blur discs on the CPU, by the rims of the discs alone.
+
+Along a row, a blur disc is zero, then constant, then zero again; all its information is at the rim.
+So every source pixel adds, for each row of its disc, only the differences between neighbouring
+pixels, and one running sum over each finished row turns differences into discs. The work per pixel
+grows with the radius instead of its square, for any shape of disc. Needs numba, an optional extra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import MissingDependencyError
+from .blur_disc import BlurDisc
+
+# Radii are rounded to a ladder: every 1/64 px below 2 px, where a disc's sum swings with its
+# radius, then every 1/8 px or 1/64 of the radius, whichever is more.
+STEPS_PER_PIXEL = 64
+FINE_BELOW = 2 * STEPS_PER_PIXEL
+COARSE_STEP = STEPS_PER_PIXEL // 8
+RELATIVE_STEP = 64
+
+# A disc's weights are rounded to this many levels of its maximum, which cuts the endless tails of
+# its edge. Small discs get more: they are nearly all edge, and highlights shine through it.
+SMALL_RADIUS = 3.0
+SMALL_DISC_LEVELS = 2**16
+DISC_LEVELS = 2**10
+
+# Target rows that are worked on at once; their running differences fit the processor's cache.
+BLOCK_ROWS = 16
+# Channels side by side in memory: colours and weight.
+LANES = 4
+
+Kernel = Callable[..., None]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def is_available() -> bool:
+    """Whether numba is installed."""
+    return find_spec("numba") is not None
+
+
+def scatter_run_length(
+    source: Tensor, radius: Tensor, disc: BlurDisc, mirrored: bool = False
+) -> Tensor:
+    """Spread every pixel over its disc; what leaves the frame is dropped.
+
+    Args:
+        source: `[B,C,H,W]` float32 on the CPU, >= 0.
+        radius: `[B,1,H,W]` blur radius, px, >= 0.
+        disc: shape, edge and weighting.
+        mirrored: turn the discs by half, as in front of the focus.
+
+    Returns:
+        `[B,C,H,W]` float32, >= 0: the sum of all discs, not divided by anything. Bit for bit the
+        same on every run.
+
+    Raises:
+        MissingDependencyError: numba is not installed.
+    """
+    add_rims, sum_rows = _compiled()
+    batch, channels, height, width = source.shape
+    levels, radii = _quantise(radius[:, 0])
+    rims = _draw_rims(disc, radii, width, mirrored)
+    light = _interleave(source)
+    result = np.empty((*light.shape[:2], LANES, height, width), np.float32)
+
+    def render_block(group: int, image: int, top: int) -> None:
+        bottom = min(top + BLOCK_ROWS, height)
+        rows = np.zeros((bottom - top, rims.row_length, LANES))
+        flat = rows.reshape(-1, LANES)
+        add_rims(flat, top, bottom, light[group, image], levels[image], *rims.arrays())
+        sum_rows(rows, rims.margin, result[group, image, :, top:bottom])
+
+    _in_parallel(
+        render_block, product(range(len(light)), range(batch), range(0, height, BLOCK_ROWS))
+    )
+    # [groups,B,4,H,W] -> [B,C,H,W]
+    planes = torch.from_numpy(result).transpose(0, 1).flatten(1, 2)
+    return planes[:, :channels].contiguous()
+
+
+@dataclass(frozen=True)
+class _Rims:
+    """The differences along the rows of all discs, disc after disc, row after row.
+
+    Rows of differences have `margin` px to spare on both sides, so that no disc needs clipping.
+
+    Args:
+        reach: `[discs]` a disc spans rows `-reach..reach`.
+        middle_row: `[discs]` index of the disc's middle row among all rows.
+        row_start: `[rows + 1]` index of each row's first difference.
+        offset: `[differences]` from the disc's centre, in px of the flattened rows.
+        value: `[differences]`; they sum to zero within each row.
+    """
+
+    margin: int
+    row_length: int
+    reach: Ints
+    middle_row: Ints
+    row_start: Ints
+    offset: Ints
+    value: Floats
+
+    def arrays(self) -> tuple[Any, ...]:
+        """What the kernel takes, in its order."""
+        return (
+            self.margin,
+            self.row_length,
+            self.reach,
+            self.middle_row,
+            self.row_start,
+            self.offset,
+            self.value,
+        )
+
+
+def _quantise(radius: Tensor) -> tuple[NDArray[np.int32], Floats]:
+    """Each pixel's index into the list of the radii that occur, and that list (px)."""
+    fine = (radius * STEPS_PER_PIXEL).round().to(torch.int32).numpy()
+    occurring = np.flatnonzero(np.bincount(fine.ravel()))
+    ladder = _ladder(occurring[-1])
+    nearest = ladder[np.searchsorted((ladder[1:] + ladder[:-1]) / 2, occurring)]
+    used, index = np.unique(nearest, return_inverse=True)
+    index_of_fine = np.zeros(occurring[-1] + 1, np.int32)
+    index_of_fine[occurring] = index
+    return index_of_fine[fine], used / STEPS_PER_PIXEL
+
+
+def _ladder(largest: int) -> Ints:
+    """The radii that have a disc, in 1/`STEPS_PER_PIXEL` px, up to `largest` or just beyond."""
+    steps = [0]
+    while steps[-1] < largest:
+        here = steps[-1]
+        steps.append(here + (1 if here < FINE_BELOW else max(COARSE_STEP, here // RELATIVE_STEP)))
+    return np.array(steps, np.int64)
+
+
+def _draw_rims(disc: BlurDisc, radii: Floats, width: int, mirrored: bool) -> _Rims:
+    margin = disc.reach(float(radii[-1])) + 1
+    row_length = width + 2 * margin
+    counts: list[Ints] = []
+    offsets: list[Ints] = []
+    values: list[Floats] = []
+    for radius in radii.tolist():
+        drawn = disc.draw(radius).double().numpy()
+        differences, unit = _differences(drawn[::-1, ::-1] if mirrored else drawn, radius)
+        reach = len(drawn) // 2
+        row, column = np.nonzero(differences)
+        counts.append(np.bincount(row, minlength=len(drawn)))
+        offsets.append((row - reach) * row_length + column - reach)
+        values.append(differences[row, column] * unit)
+    reaches = np.array([len(count) // 2 for count in counts])
+    rows_before = np.cumsum([0] + [len(count) for count in counts[:-1]])
+    row_start = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    return _Rims(
+        margin=margin,
+        row_length=row_length,
+        reach=reaches,
+        middle_row=rows_before + reaches,
+        row_start=row_start,
+        offset=np.concatenate(offsets),
+        value=np.concatenate(values),
+    )
+
+
+def _differences(drawn: Floats, radius: float) -> tuple[Floats, float]:
+    """Steps `[h,w+1]` along the rows of a disc in whole numbers, and the weight of one.
+
+    Whole numbers, because those of a row then sum to zero exactly, whatever the rounding cut off.
+    """
+    levels = SMALL_DISC_LEVELS if radius < SMALL_RADIUS else DISC_LEVELS
+    unit = float(drawn.max()) / levels
+    return np.diff(np.rint(drawn / unit), axis=1, prepend=0.0, append=0.0), unit
+
+
+def _interleave(source: Tensor) -> Floats:
+    """`[B,C,H,W]` to `[groups,B,H,W,4]`: channels side by side, zeros in those left over."""
+    batch, channels, height, width = source.shape
+    groups = -(-channels // LANES)
+    light = torch.zeros(groups, batch, height, width, LANES, dtype=torch.float64)
+    for group in range(groups):
+        lanes = source[:, group * LANES : (group + 1) * LANES]
+        light[group, ..., : lanes.shape[1]] = lanes.movedim(1, -1)
+    return light.numpy()
+
+
+def _in_parallel(work: Callable[..., None], arguments: Iterable[tuple[Any, ...]]) -> None:
+    # Threads of Python rather than numba's: those abort the process when two renders run at once.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for finished in [pool.submit(work, *each) for each in arguments]:
+            finished.result()
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> tuple[Kernel, Kernel]:
+    """The two kernels as machine code that runs without the interpreter's lock."""
+    try:
+        import numba
+    except ImportError as error:
+        raise MissingDependencyError(
+            "exact scatter",
+            "no numba",
+            'Install it with "pip install numba", or choose the FFT method.',
+        ) from error
+
+    def compile_kernel(kernel: Kernel) -> Any:
+        try:
+            return numba.njit(nogil=True, cache=True)(kernel)
+        except RuntimeError:  # nowhere to keep compiled code
+            return numba.njit(nogil=True)(kernel)
+
+    return compile_kernel(_add_rims), compile_kernel(_sum_rows)
+
+
+def _add_rims(
+    rows: Any,
+    top: int,
+    bottom: int,
+    light: Any,
+    level: Any,
+    margin: int,
+    row_length: int,
+    reach: Any,
+    middle_row: Any,
+    row_start: Any,
+    offset: Any,
+    value: Any,
+) -> None:
+    """Add the differences of all discs that touch the target rows `top..bottom`.
+
+    `rows` `[(bottom-top)·row_length, 4]` is changed in place; `light` is `[H,W,4]`, `level`
+    `[H,W]`; the rest is as in `_Rims`.
+    """
+    height, width = level.shape
+    farthest = reach.max()
+    for y in range(max(0, top - farthest), min(height, bottom + farthest)):
+        for x in range(width):
+            lane0, lane1 = light[y, x, 0], light[y, x, 1]
+            lane2, lane3 = light[y, x, 2], light[y, x, 3]
+            disc = level[y, x]
+            first = max(top - y, -reach[disc])
+            last = min(bottom - 1 - y, reach[disc])
+            is_dark = lane0 == 0 and lane1 == 0 and lane2 == 0 and lane3 == 0
+            if first > last or is_dark:
+                continue
+            # The disc's rows lie one after the other, as do the rows they fall on.
+            start = row_start[middle_row[disc] + first]
+            end = row_start[middle_row[disc] + last + 1]
+            center = (y - top) * row_length + margin + x
+            for index in range(start, end):
+                # Unsigned, so that no check for negative indices is compiled in.
+                place = np.uint64(center + offset[index])
+                weight = value[index]
+                rows[place, np.uint64(0)] += weight * lane0
+                rows[place, np.uint64(1)] += weight * lane1
+                rows[place, np.uint64(2)] += weight * lane2
+                rows[place, np.uint64(3)] += weight * lane3
+
+
+def _sum_rows(rows: Any, margin: int, result: Any) -> None:
+    """Running sums of differences `[h,row_length,4]`, the frame's part to `result` `[4,h,W]`."""
+    lanes, height, width = result.shape
+    for y in range(height):
+        for lane in range(lanes):
+            total = 0.0
+            for x in range(margin):
+                total += rows[y, x, lane]
+            for x in range(width):
+                total += rows[y, margin + x, lane]
+                result[lane, y, x] = max(total, 0.0)

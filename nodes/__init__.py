@@ -1,0 +1,35 @@
+"""ComfyUI nodes: thin adapters around `lens` and `photo`. Ids are forever, workflows hold them."""
+
+from .camera import ApertureNode, CameraNode
+from .comfy import ComfyExtension, io
+from .depth import AlignDepth, DepthFromImage, LoadDepth
+from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
+from .lenses import BokehMeLens, TafLens
+from .photo import LoadPhoto, SavePhoto
+from .render import DefocusMap, RenderBokeh
+
+NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
+    LoadPhoto,
+    LoadDepth,
+    DepthFromImage,
+    AlignDepth,
+    CameraNode,
+    ApertureNode,
+    FocusPoint,
+    FocusFromMask,
+    FocusDistance,
+    FocusPull,
+    DefocusMap,
+    TafLens,
+    BokehMeLens,
+    RenderBokeh,
+    SavePhoto,
+)
+
+
+class FocusPullerExtension(ComfyExtension):
+    """What ComfyUI loads."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """All nodes of this package."""
+        return list(NODE_CLASSES)

@@ -1,0 +1,209 @@
+"""Depth from files and pictures: Load Depth, Depth from Image and Align Depth."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..errors import InputError
+from ..lens.color import luminance
+from ..lens.depth import Depth, decode_depth
+from ..lens.image import to_planar
+from ..photo.depth_files import DEPTH_SUFFIXES, load_depth
+from .comfy import input_files, input_path, io
+from .files import file_check, file_fingerprint
+from .node import CATEGORY, names_node
+from .previews import depth_picture, depth_text, shown
+from .sockets import DepthSocket, expect
+
+AUTOMATIC = "automatic"
+
+
+def _range_inputs() -> list[io.Float.Input]:
+    return [
+        io.Float.Input(
+            "near_m",
+            default=0.0,
+            min=0.0,
+            max=100000.0,
+            step=0.1,
+            round=0.0001,
+            tooltip="Distance of the nearest value in metres, which makes the depth metric. "
+            "0: unknown, the depth stays relative.",
+        ),
+        io.Float.Input(
+            "far_m",
+            default=0.0,
+            min=0.0,
+            max=100000.0,
+            step=0.1,
+            round=0.0001,
+            tooltip="Distance of the farthest value in metres. "
+            "0: infinitely far if near_m is given, else unknown.",
+        ),
+    ]
+
+
+def _near_is_white_input() -> io.Boolean.Input:
+    return io.Boolean.Input(
+        "near_is_white",
+        default=True,
+        tooltip="Whether bright is near, as with most depth estimators. Off: bright is far.",
+    )
+
+
+def _range(near_m: float, far_m: float) -> tuple[float | None, float | None]:
+    """Distances from the widgets, where 0 is unknown."""
+    if near_m == 0:
+        return None, far_m or None
+    return near_m, far_m or float("inf")
+
+
+class LoadDepth(io.ComfyNode):
+    """A depth file."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerLoadDepth",
+            display_name="Load Depth",
+            category=CATEGORY,
+            description="A depth map from a 8 or 16-bit image, .npy, .npz or .exr.",
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=input_files(DEPTH_SUFFIXES),
+                    upload=io.UploadType.model,
+                    tooltip="A file of the input folder: .png, .tif, .jpg, .webp, .npy, .npz, .exr.",
+                ),
+                io.Combo.Input(
+                    "encoding",
+                    options=[AUTOMATIC, "depth", "disparity", "relative"],
+                    default=AUTOMATIC,
+                    tooltip="What the numbers are linear in: distance, its inverse, or relative "
+                    "disparity. Automatic: images hold disparity, number files metres.",
+                ),
+                _near_is_white_input(),
+                *_range_inputs(),
+            ],
+            outputs=[DepthSocket.Output(display_name="depth")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file: str | None) -> bool | str:
+        return file_check("file", file, input_path)
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str, **others: object) -> tuple[object, ...]:
+        return (*file_fingerprint(input_path(file)), *sorted(others.items()))
+
+    @classmethod
+    @names_node
+    def execute(
+        cls, file: str, encoding: str, near_is_white: bool, near_m: float, far_m: float
+    ) -> io.NodeOutput:
+        near, far = _range(near_m, far_m)
+        kind = None if encoding == AUTOMATIC else encoding
+        depth = load_depth(input_path(file), kind, near_is_white, near, far)
+        return io.NodeOutput(depth, ui=shown(cls, depth_picture(depth), depth_text(depth)))
+
+
+class DepthFromImage(io.ComfyNode):
+    """Depth from another pack's depth picture."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerDepthFromImage",
+            display_name="Depth from Image",
+            category=CATEGORY,
+            description="Depth from the IMAGE or MASK that a depth estimator of another pack makes.",
+            inputs=[
+                io.Image.Input(
+                    "image", optional=True, tooltip="The depth as a grey picture, or use mask."
+                ),
+                io.Mask.Input("mask", optional=True, tooltip="The depth as a mask, or use image."),
+                io.Combo.Input(
+                    "encoding",
+                    options=["disparity", "depth"],
+                    default="disparity",
+                    tooltip="What the values are linear in: inverse distance (Depth Anything, "
+                    "MiDaS, Marigold's preview) or distance. Matters only with near_m and far_m.",
+                ),
+                _near_is_white_input(),
+                *_range_inputs(),
+            ],
+            outputs=[DepthSocket.Output(display_name="depth")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(
+        cls,
+        encoding: str,
+        near_is_white: bool,
+        near_m: float,
+        far_m: float,
+        image: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
+        values = _depth_values(image, mask)
+        near, far = _range(near_m, far_m)
+        depth = decode_depth(values, encoding, near_is_white, near, far)
+        return io.NodeOutput(depth, ui=shown(cls, depth_picture(depth), depth_text(depth)))
+
+
+def _depth_values(image: Tensor | None, mask: Tensor | None) -> Tensor:
+    """`[B,1,H,W]` from the one of the two that is connected."""
+    if (image is None) == (mask is None):
+        received = "nothing" if image is None else "both an image and a mask"
+        raise InputError("image, mask", received, "Connect exactly one of them.")
+    if image is not None:
+        return luminance(to_planar(image)).float().cpu()
+    assert mask is not None
+    return mask.reshape(-1, 1, *mask.shape[-2:]).float().cpu()
+
+
+class AlignDepth(io.ComfyNode):
+    """Depth edges moved onto the picture's edges."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerAlignDepth",
+            display_name="Align Depth",
+            category=CATEGORY,
+            description="Pulls the edges of a coarse or soft depth map onto those of the image, "
+            "and makes it as large.",
+            inputs=[
+                DepthSocket.Input("depth", tooltip="The depth to improve."),
+                io.Image.Input("image", tooltip="The picture that the depth belongs to."),
+                io.Int.Input(
+                    "radius",
+                    default=8,
+                    min=1,
+                    max=128,
+                    tooltip="How far an edge may move, in px of the image.",
+                ),
+                io.Float.Input(
+                    "edge_threshold",
+                    default=0.02,
+                    min=0.001,
+                    max=1.0,
+                    step=0.005,
+                    round=0.001,
+                    tooltip="Contrast (0 to 1) from which on a line in the image is an edge.",
+                ),
+            ],
+            outputs=[DepthSocket.Output(display_name="depth")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(
+        cls, depth: Depth, image: Tensor, radius: int, edge_threshold: float
+    ) -> io.NodeOutput:
+        given = expect(depth, Depth, "depth", "Connect Load Depth, Depth from Image or Load Photo.")
+        guide = to_planar(image).cpu()
+        height, width = guide.shape[-2:]
+        aligned = given.resized(height, width).aligned_to(guide, radius, edge_threshold)
+        return io.NodeOutput(aligned, ui=shown(cls, depth_picture(aligned), depth_text(aligned)))

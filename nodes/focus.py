@@ -1,0 +1,195 @@
+"""Where the picture is sharp: Focus Point, Focus from Mask, Focus Distance and Focus Pull."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..lens.depth import Depth
+from ..lens.focus import Focus, continue_pull, focus_on_mask, focus_on_point
+from .comfy import io
+from .node import CATEGORY, names_node
+from .previews import focus_text, shown
+from .sockets import DepthSocket, FocusSocket, expect
+
+DEPTH_ADVICE = "Connect Load Photo (of a photo with depth), Load Depth or Depth from Image."
+FOCUS_ADVICE = "Connect Focus Point, Focus from Mask or Focus Distance."
+METRES, METRIC_DISPARITY, RELATIVE_DISPARITY = "metres", "disparity 1/m", "relative disparity"
+
+
+def _range_input() -> io.Float.Input:
+    return io.Float.Input(
+        "focus_range",
+        default=0.0,
+        min=0.0,
+        max=1000.0,
+        step=0.01,
+        round=0.0001,
+        tooltip="How much depth around the focus stays perfectly sharp, in the depth's own "
+        "unit of disparity: 1/m if metric, else 0 to 1. 0: a single plane, as in a real lens.",
+    )
+
+
+def _focus_output(node: type[io.ComfyNode], focus: Focus) -> io.NodeOutput:
+    return io.NodeOutput(focus, ui=shown(node, text=focus_text(focus)))
+
+
+class FocusPoint(io.ComfyNode):
+    """Focus on what is at a point."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerFocusPoint",
+            display_name="Focus Point",
+            category=CATEGORY,
+            description="Focuses on whatever is at one point of the picture.",
+            inputs=[
+                DepthSocket.Input("depth", tooltip="Depth of the picture."),
+                io.Float.Input(
+                    "x",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.005,
+                    round=0.0001,
+                    tooltip="Position across the picture: 0 left, 1 right.",
+                ),
+                io.Float.Input(
+                    "y",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.005,
+                    round=0.0001,
+                    tooltip="Position down the picture: 0 top, 1 bottom.",
+                ),
+                _range_input(),
+            ],
+            outputs=[FocusSocket.Output(display_name="focus")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(cls, depth: Depth, x: float, y: float, focus_range: float) -> io.NodeOutput:
+        depth = expect(depth, Depth, "depth", DEPTH_ADVICE)
+        return _focus_output(cls, focus_on_point(depth, x, y, focus_range))
+
+
+class FocusFromMask(io.ComfyNode):
+    """Focus on a subject."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerFocusFromMask",
+            display_name="Focus from Mask",
+            category=CATEGORY,
+            description="Focuses on a masked subject: the median depth inside the mask.",
+            inputs=[
+                DepthSocket.Input("depth", tooltip="Depth of the picture."),
+                io.Mask.Input("mask", tooltip="White (above 0.5) on the subject; any size."),
+                _range_input(),
+            ],
+            outputs=[FocusSocket.Output(display_name="focus")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(cls, depth: Depth, mask: Tensor, focus_range: float) -> io.NodeOutput:
+        depth = expect(depth, Depth, "depth", DEPTH_ADVICE)
+        masks = mask.reshape(-1, 1, *mask.shape[-2:]).cpu()
+        return _focus_output(cls, focus_on_mask(depth, masks, focus_range))
+
+
+class FocusDistance(io.ComfyNode):
+    """Focus at a number."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerFocusDistance",
+            display_name="Focus Distance",
+            category=CATEGORY,
+            description="Focuses at a distance, as on the scale of a lens.",
+            inputs=[
+                io.Float.Input(
+                    "distance",
+                    default=2.0,
+                    min=0.0,
+                    max=100000.0,
+                    step=0.05,
+                    round=0.0001,
+                    tooltip="Focus distance in the chosen unit. As disparity, 0 is infinity.",
+                ),
+                io.Combo.Input(
+                    "unit",
+                    options=[METRES, METRIC_DISPARITY, RELATIVE_DISPARITY],
+                    default=METRES,
+                    tooltip="Metres and 1/m go with metric depth; relative disparity (0 farthest, "
+                    "1 nearest) goes with relative depth.",
+                ),
+                io.Float.Input(
+                    "focus_range",
+                    default=0.0,
+                    min=0.0,
+                    max=1000.0,
+                    step=0.01,
+                    round=0.0001,
+                    tooltip="How much depth around the focus stays perfectly sharp, in the same "
+                    "unit. 0: a single plane, as in a real lens.",
+                ),
+            ],
+            outputs=[FocusSocket.Output(display_name="focus")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(cls, distance: float, unit: str, focus_range: float) -> io.NodeOutput:
+        if unit == METRES:
+            focus = Focus.at_distance(distance, focus_range)
+        else:
+            focus = Focus.at_disparity(distance, unit == METRIC_DISPARITY, focus_range)
+        return _focus_output(cls, focus)
+
+
+class FocusPull(io.ComfyNode):
+    """Rack focus."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerFocusPull",
+            display_name="Focus Pull",
+            category=CATEGORY,
+            description="Moves the focus from one subject to another over a batch of frames. "
+            "Connect one Focus Pull to the next for more stops.",
+            inputs=[
+                FocusSocket.Input(
+                    "start",
+                    tooltip="Focus of the first frame, or an earlier pull that this one continues.",
+                ),
+                FocusSocket.Input("end", tooltip="Focus of the last frame."),
+                io.Int.Input(
+                    "frames",
+                    default=24,
+                    min=1,
+                    max=10000,
+                    tooltip="How many frames the pull takes. A single picture is rendered once "
+                    "per frame; a batch needs as many pictures as there are frames in all.",
+                ),
+                io.Combo.Input(
+                    "easing",
+                    options=["smooth", "linear"],
+                    default="smooth",
+                    tooltip="Smooth starts and stops gently, as a hand on the focus ring does.",
+                ),
+            ],
+            outputs=[FocusSocket.Output(display_name="focus")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(cls, start: Focus, end: Focus, frames: int, easing: str) -> io.NodeOutput:
+        first = expect(start, Focus, "start", FOCUS_ADVICE)
+        last = expect(end, Focus, "end", FOCUS_ADVICE)
+        return _focus_output(cls, continue_pull(first, last, frames, easing))

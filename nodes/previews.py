@@ -1,0 +1,74 @@
+"""What nodes show of their results: a picture, a line of text, or both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ..lens.aperture import Aperture
+from ..lens.blur_disc import BlurDisc
+from ..lens.depth import Depth
+from ..lens.focus import Focus
+from ..lens.image import to_interleaved
+from ..lens.optics import Camera, hyperfocal_distance
+from .comfy import ui
+
+APERTURE_PREVIEW_RADIUS_PX = 120.0
+
+
+def shown(node: Any, picture: Tensor | None = None, text: str | None = None) -> dict[str, Any]:
+    """The `ui` of a NodeOutput.
+
+    Args:
+        node: the node's class.
+        picture: `[B,C,H,W]`, sRGB 0..1.
+        text: one line.
+    """
+    result: dict[str, Any] = {}
+    if picture is not None:
+        result |= ui.PreviewImage(to_interleaved(picture.float().cpu()), cls=node).as_dict()
+    if text is not None:
+        result |= ui.PreviewText(text).as_dict()
+    return result
+
+
+def depth_picture(depth: Depth) -> Tensor:
+    """`[B,3,H,W]`: grey, from black at the farthest to white at the nearest point."""
+    disparity = depth.disparity
+    low, high = disparity.amin(), disparity.amax()
+    return ((disparity - low) / (high - low).clamp(min=1e-12)).expand(-1, 3, -1, -1)
+
+
+def aperture_picture(aperture: Aperture) -> Tensor:
+    """`[1,3,H,W]`: the blur disc of a point behind the focus, white on black."""
+    disc = BlurDisc(aperture, edge="linear", weighting="energy").draw(APERTURE_PREVIEW_RADIUS_PX)
+    return (disc / disc.amax()).expand(1, 3, -1, -1)
+
+
+def depth_text(depth: Depth) -> str:
+    """Kind and range of a depth map."""
+    low, high = float(depth.disparity.amin()), float(depth.disparity.amax())
+    if depth.is_metric:
+        return f"metric, {_metres(high)} to {_metres(low)}"
+    return f"relative disparity {low:.3g} to {high:.3g}"
+
+
+def focus_text(focus: Focus) -> str:
+    """Where the focus is; of several, the first and the last."""
+    planes = [float(focus.plane[0]), float(focus.plane[-1])]
+    places = [_metres(plane) if focus.is_metric else f"disparity {plane:.3f}" for plane in planes]
+    return places[0] if len(focus.plane) == 1 else " → ".join(places)
+
+
+def camera_text(camera: Camera) -> str:
+    """Focal length, f-number, sensor and hyperfocal distance."""
+    return (
+        f"{camera.focal_length_mm:.4g} mm f/{camera.f_number:.3g}, "
+        f"{camera.sensor_width_mm:.3g} mm sensor, "
+        f"hyperfocal {hyperfocal_distance(camera):.3g} m"
+    )
+
+
+def _metres(disparity: float) -> str:
+    return f"{1.0 / disparity:.3g} m" if disparity > 1e-6 else "infinity"

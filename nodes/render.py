@@ -1,0 +1,179 @@
+"""Blur: Defocus Map and Render Bokeh."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..lens.aperture import CIRCLE, Aperture
+from ..lens.color import linear_to_srgb, srgb_to_linear
+from ..lens.defocus import (
+    Defocus,
+    colorize_defocus,
+    defocus_from_bokeh_level,
+    defocus_from_camera,
+)
+from ..lens.depth import Depth
+from ..lens.focus import Focus
+from ..lens.image import to_interleaved, to_planar
+from ..lens.optics import Camera
+from ..lens.render import Lens, render, working_memory
+from .comfy import intermediate_device, io, make_room, progress, render_device
+from .focus import DEPTH_ADVICE, FOCUS_ADVICE
+from .node import CATEGORY, names_node
+from .previews import shown
+from .sockets import (
+    ApertureSocket,
+    CameraSocket,
+    DefocusSocket,
+    DepthSocket,
+    FocusSocket,
+    LensSocket,
+    expect,
+)
+
+PROGRESS_STEPS = 100
+
+
+class DefocusMap(io.ComfyNode):
+    """Blur radius of every pixel."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerDefocusMap",
+            display_name="Defocus Map",
+            category=CATEGORY,
+            description="How much every pixel is blurred. Orange is in front of the focus, blue "
+            "behind it, white is sharp.",
+            inputs=[
+                DepthSocket.Input("depth", tooltip="Depth of the picture."),
+                FocusSocket.Input("focus", tooltip="What is sharp; one, or one per frame."),
+                io.Float.Input(
+                    "bokeh_level",
+                    default=20.0,
+                    min=0.0,
+                    max=10000.0,
+                    step=0.5,
+                    round=0.001,
+                    tooltip="Strength without a camera: blur radius in px per unit of disparity "
+                    "(1/m if the depth is metric, else nearest minus farthest). "
+                    "Not used while a camera is connected.",
+                ),
+                io.Float.Input(
+                    "focus_scale",
+                    default=1.0,
+                    min=0.01,
+                    max=100.0,
+                    step=0.01,
+                    round=0.0001,
+                    tooltip="Factor on the focus distance in the strength of a camera's blur "
+                    "(Fine-grained Defocus). 1: a plain thin lens.",
+                ),
+                CameraSocket.Input(
+                    "camera",
+                    optional=True,
+                    tooltip="Gives the strength of the blur as a real lens would; needs metric "
+                    "depth.",
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The picture to be rendered: the map is made at its size, and "
+                    "bokeh_level counts in its pixels. Without it, the size of the depth.",
+                ),
+            ],
+            outputs=[
+                DefocusSocket.Output(display_name="defocus"),
+                io.Image.Output(display_name="preview"),
+            ],
+        )
+
+    @classmethod
+    @names_node
+    def execute(
+        cls,
+        depth: Depth,
+        focus: Focus,
+        bokeh_level: float,
+        focus_scale: float,
+        camera: Camera | None = None,
+        image: Tensor | None = None,
+    ) -> io.NodeOutput:
+        scene = expect(depth, Depth, "depth", DEPTH_ADVICE)
+        sharp = expect(focus, Focus, "focus", FOCUS_ADVICE)
+        if image is not None:
+            scene = scene.for_image(*to_planar(image).shape[-2:])
+        if camera is None:
+            defocus = defocus_from_bokeh_level(scene, sharp, bokeh_level)
+        else:
+            lens = expect(camera, Camera, "camera", "Connect Camera or Load Photo.")
+            defocus = defocus_from_camera(scene, sharp, lens, focus_scale)
+        picture = colorize_defocus(defocus)
+        largest = float(defocus.radius.abs().amax())
+        return io.NodeOutput(
+            defocus,
+            to_interleaved(picture),
+            ui=shown(cls, picture, f"blur radius up to {largest:.1f} px"),
+        )
+
+
+class RenderBokeh(io.ComfyNode):
+    """The picture out of focus."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerRenderBokeh",
+            display_name="Render Bokeh",
+            category=CATEGORY,
+            description="Renders an all-in-focus picture out of focus, with any lens.",
+            inputs=[
+                io.Image.Input(
+                    "image",
+                    tooltip="All-in-focus pictures. One picture serves a whole focus pull. "
+                    "A fourth channel (opacity) is dropped.",
+                ),
+                DefocusSocket.Input("defocus", tooltip="Blur of every pixel, from Defocus Map."),
+                LensSocket.Input(
+                    "lens", optional=True, tooltip="The renderer; without one, BokehMe Lens."
+                ),
+                ApertureSocket.Input(
+                    "aperture", optional=True, tooltip="Shape of the blur; without one, a circle."
+                ),
+                io.Boolean.Input(
+                    "linear",
+                    default=False,
+                    optional=True,
+                    tooltip="On: the picture holds linear light (from an EXR) and stays linear. "
+                    "Off: an ordinary sRGB picture.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="rendered")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(
+        cls,
+        image: Tensor,
+        defocus: Defocus,
+        lens: Lens | None = None,
+        aperture: Aperture | None = None,
+        linear: bool = False,
+    ) -> io.NodeOutput:
+        pictures = to_planar(image)
+        blur = expect(defocus, Defocus, "defocus", "Connect Defocus Map.")
+        renderer = expect(lens or Lens(), Lens, "lens", "Connect TAF Lens or BokehMe Lens.")
+        shape = expect(aperture or CIRCLE, Aperture, "aperture", "Connect Aperture.")
+        make_room(working_memory(*pictures.shape[-2:]))
+        report = progress(PROGRESS_STEPS)
+        rendered = render(
+            pictures if linear else srgb_to_linear(pictures),
+            blur,
+            renderer,
+            shape,
+            on_progress=lambda fraction: report(round(PROGRESS_STEPS * fraction)),
+            device=render_device(),
+        )
+        result = rendered if linear else linear_to_srgb(rendered)
+        return io.NodeOutput(to_interleaved(result).to(intermediate_device()))
