@@ -26,10 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.execute(options)
     except FocusPullerError as error:
-        print(f"focuspuller: {error}", file=sys.stderr)  # noqa: T201
+        print(f"focuspuller: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print("focuspuller: interrupted", file=sys.stderr)  # noqa: T201
+        print("focuspuller: interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
 

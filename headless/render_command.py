@@ -78,7 +78,7 @@ def execute(options: argparse.Namespace) -> None:
             aperture=_aperture(options),
             linear=options.linear,
             device=options.device or ("cuda" if torch.cuda.is_available() else None),
-            on_progress=lambda fraction: bar.update(fraction - bar.n),
+            on_progress=lambda fraction: _show(bar, fraction),
         )
     save_photo(
         options.out,
@@ -88,7 +88,11 @@ def execute(options: argparse.Namespace) -> None:
         subject_distance_m=float(focus.distance_m[0]) if focus.is_metric else None,
         quality=options.quality,
     )
-    print(options.out)  # noqa: T201
+    print(options.out)
+
+
+def _show(bar: tqdm[Any], fraction: float) -> None:
+    bar.update(fraction - bar.n)
 
 
 def _add_depth_options(parser: argparse.ArgumentParser) -> None:

@@ -46,6 +46,9 @@ def add_to(commands: Any) -> None:
         help="where input files are looked for first; may be repeated",
     )
     parser.add_argument(
+        "--previews", action="store_true", help="also keep the pictures that nodes show on the way"
+    )
+    parser.add_argument(
         "--server", metavar="URL", help="run on this ComfyUI instead, such as http://127.0.0.1:8188"
     )
     parser.add_argument(
@@ -61,6 +64,7 @@ def execute(options: argparse.Namespace) -> None:
             "out_dir": Path(options.out),
             "input_dirs": options.input,
             "settings": parse_settings(options.set),
+            "all_previews": options.previews,
             "progress": bar,
         }
         if options.server:
@@ -72,6 +76,6 @@ def execute(options: argparse.Namespace) -> None:
 
             result = run_workflow(options.workflow, device=options.device, **common)
     for path in result.files:
-        print(path)  # noqa: T201
+        print(path)
     for path in result.previews:
-        print(f"preview: {path}", file=sys.stderr)  # noqa: T201
+        print(f"preview: {path}", file=sys.stderr)

@@ -40,6 +40,7 @@ def run_workflow(
     settings: Mapping[str, Any] | None = None,
     nodes: Sequence[NodeClass] | None = None,
     device: torch.device | str | None = None,
+    all_previews: bool = False,
     progress: ProgressCallback | None = None,
 ) -> WorkflowResult:
     """Run a workflow in this process.
@@ -52,6 +53,7 @@ def run_workflow(
         settings: values by `NODE.input` that replace those of the workflow.
         nodes: the nodes that exist beside ComfyUI's core nodes, Focus Puller's by default.
         device: where to render; CUDA if there is one by default.
+        all_previews: keep what nodes show on the way, not only what output nodes show.
         progress: called when a node starts and while it works.
 
     Returns:
@@ -78,7 +80,7 @@ def run_workflow(
         classes = {spec.class_type: node for spec, node in described}
         changed, _ = apply_settings(workflow, settings or {}, catalog)
         runnable, order = validated(changed, catalog)
-        run = _Run(runnable, order, classes, catalog, host, progress)
+        run = _Run(runnable, order, classes, catalog, host, progress, all_previews)
         return WorkflowResult(run.execute())
 
 
@@ -101,6 +103,7 @@ class _Run:
         catalog: Catalog,
         host: Host,
         progress: ProgressCallback | None,
+        all_previews: bool,
     ) -> None:
         self.workflow = workflow
         self.order = order
@@ -108,6 +111,7 @@ class _Run:
         self.catalog = catalog
         self.host = host
         self.progress = progress
+        self.all_previews = all_previews
         # Outputs of the nodes that have run.
         self.values: dict[str, tuple[Any, ...]] = {}
 
@@ -133,6 +137,7 @@ class _Run:
         host = replace(
             self.host,
             preview_prefix=preview_prefix(started.title),
+            keeps_previews=self.all_previews or self._spec(node_id).is_output,
             on_step=lambda done, total: self._report(
                 replace(started, steps_done=done, steps_total=total)
             ),

@@ -27,7 +27,8 @@ class Aperture:
         rotation_degrees: counter-clockwise rotation as seen in the blurred background.
         roundness: 0 straight blades, 1 a circle.
         image: `[h,w]` transmission 0..1 of an arbitrary shape, upright as it appears in the
-            background's bokeh; its inscribed circle has the blur radius. Replaces the blades.
+            background's bokeh; half its longer side is the blur radius. Replaces the blades.
+            Corners that a rotation turns out of its square are cut off.
 
     Raises:
         InputError: blade count or roundness out of range; an image that is empty or not 2-D.
@@ -107,7 +108,9 @@ class Aperture:
         y, x = torch.meshgrid(steps / radius, steps / radius, indexing="ij")
         u = math.cos(turn) * x - math.sin(turn) * y
         v = math.sin(turn) * x + math.cos(turn) * y
-        grid = torch.stack([u, v], dim=-1)[None]
+        height, width = self.image.shape
+        longest = max(height, width)
+        grid = torch.stack([u * longest / width, v * longest / height], dim=-1)[None]
         samples = F.grid_sample(shape[None, None], grid, mode="bilinear", align_corners=False)
         return F.avg_pool2d(samples, IMAGE_SAMPLES)[0, 0]
 
@@ -115,12 +118,11 @@ class Aperture:
         """The image shrunk to what sampling at this radius can see."""
         assert self.image is not None
         shape = self.image.float().cpu().clamp(0.0, 1.0)
-        target = max(2, math.ceil(2 * radius * IMAGE_SAMPLES))
-        if target >= min(shape.shape):
+        scale = 2 * radius * IMAGE_SAMPLES / max(shape.shape)
+        if scale >= 1:
             return shape
-        return F.interpolate(shape[None, None], (target, target), mode="bilinear", antialias=True)[
-            0, 0
-        ]
+        size = [max(1, math.ceil(side * scale)) for side in shape.shape]
+        return F.interpolate(shape[None, None], size, mode="bilinear", antialias=True)[0, 0]
 
 
 CIRCLE = Aperture()

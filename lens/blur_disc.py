@@ -14,6 +14,9 @@ from .aperture import CIRCLE, Aperture
 Edge = Literal["linear", "tanh"]
 Weighting = Literal["energy", "bokehme"]
 
+# The TAF lens never lets a disc get smaller than a pixel: up to this radius (px) it is a point.
+POINT_RADIUS = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class BlurDisc:
@@ -51,18 +54,19 @@ class BlurDisc:
         return (coverage / coverage.sum()).float()
 
     def _coverage(self, radius: float) -> Tensor:
+        """Disc of weight 1 inside, `[2·reach+1, 2·reach+1]`."""
         reach = self.reach(radius)
         if self.aperture.image is not None:
             return self.aperture.drawn_image(radius, reach)
         steps = torch.arange(-reach, reach + 1, dtype=torch.float64)
         dy, dx = torch.meshgrid(steps, steps, indexing="ij")
-        inside = radius * self.aperture.edge(dx, dy) - torch.hypot(dx, dy)
-        if self.edge == "tanh":
-            return 0.5 + 0.5 * torch.tanh(4.0 * inside)
-        # A disc smaller than a pixel is a point: the definition's floor of 1 px diameter.
-        return (
-            (inside + 0.5).clamp(0.0, 1.0) if radius > 0.5 else (dx.abs() + dy.abs() == 0).double()
-        )
+        distance = torch.hypot(dx, dy)
+        if self.edge == "linear" and radius <= POINT_RADIUS:
+            return (distance == 0).double()
+        inside = radius * self.aperture.edge(dx, dy) - distance
+        if self.edge == "linear":
+            return (inside + 0.5).clamp(0.0, 1.0)
+        return 0.5 + 0.5 * torch.tanh(4.0 * inside)
 
     @cached_property
     def key(self) -> tuple[object, ...]:

@@ -27,8 +27,8 @@ def decode_gamma(coded: Tensor, gamma: float) -> Tensor:
 
 
 def encode_gamma(decoded: Tensor, gamma: float) -> Tensor:
-    """Inverse of `decode_gamma`. The floor of 1e-12 keeps the gradient finite at black."""
-    return decoded.clamp(min=1e-12) ** (1.0 / gamma)
+    """Inverse of `decode_gamma`. The floor keeps the gradient finite at black; it is invisible."""
+    return decoded.clamp(min=1e-20) ** (1.0 / gamma)
 
 
 def luminance(image: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -85,10 +86,11 @@ def defocus_from_bokeh_level(depth: Depth, focus: Focus, level: float | Tensor) 
     level = torch.as_tensor(level, dtype=depth.disparity.dtype, device=depth.disparity.device)
     if not bool((level >= 0).all()):
         raise InputError("bokeh_level", str(level.tolist()), "Give zero or more.")
-    batch = max(depth.disparity.shape[0], focus.near.shape[0])
+    batch = max(depth.disparity.shape[0], len(focus.plane))
     disparity = depth.disparity.expand(batch, -1, -1, -1)
     sharp = focus.for_batch(batch).nearest_sharp(disparity)
-    return Defocus(signed_blur_radius(disparity, sharp, level.view(-1, 1, 1, 1)))
+    radius = signed_blur_radius(disparity, sharp, level.view(-1, 1, 1, 1))
+    return Defocus(cast(torch.Tensor, radius))
 
 
 IN_FRONT = (1.0, 0.45, 0.1)

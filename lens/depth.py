@@ -44,9 +44,11 @@ class Depth:
 
         +inf is infinitely far; NaN, zero and negative values are holes and are filled.
         """
-        valid = metres > 0  # False for NaN
-        disparity = torch.where(valid, 1.0 / torch.where(valid, metres, 1.0), 0.0)
-        return cls(_fill_holes(disparity, valid), is_metric=True)
+        if not metres.dtype == torch.float64:
+            metres = metres.float()  # Half precision has no inverse of a tenth of a millimetre.
+        positive = metres > 0  # False for NaN
+        disparity = torch.where(positive, 1.0 / torch.where(positive, metres, 1.0), 0.0)
+        return cls(_fill_holes(disparity, positive & torch.isfinite(disparity)), is_metric=True)
 
     @classmethod
     def from_metric_disparity(cls, disparity: Tensor) -> Depth:
@@ -189,6 +191,8 @@ def _fill_holes(disparity: Tensor, valid: Tensor) -> Tensor:
     Pull-push: average the valid pixels into ever coarser levels, then fill each level's holes
     from the coarser one.
     """
+    if valid.numel() == 0:
+        raise InputError("depth", f"an empty batch {list(valid.shape)}", "Give at least one map.")
     if bool(valid.all()):
         return disparity
     if not bool(valid.flatten(1).any(dim=1).all()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,8 @@ from .depth import Depth
 # Side of the window around a focus point, as a fraction of the image's longest edge: wide enough
 # to ignore one wrong pixel, small enough to stay on the subject.
 POINT_WINDOW = 0.01
+# A sharp range ends here at the latest, in metres: nothing is nearer to a lens.
+NEAREST_M = 1e-3
 
 Easing = Literal["linear", "smooth"]
 
@@ -25,11 +27,13 @@ class Focus:
     """The sharp depths of each image, as disparity.
 
     Args:
-        near: `[B]` disparity of the nearest sharp plane.
-        far: `[B]` disparity of the farthest sharp plane, <= `near`; equal for a single plane.
+        plane: `[B]` disparity that the lens is focused on.
+        near: `[B]` disparity of the nearest sharp plane, >= `plane`.
+        far: `[B]` disparity of the farthest sharp plane, <= `plane`; all equal for a single plane.
         is_metric: whether they are in 1/m (else relative, 0..1).
     """
 
+    plane: Tensor
     near: Tensor
     far: Tensor
     is_metric: bool
@@ -40,13 +44,15 @@ class Focus:
 
         Args:
             metres: focus distance, one or one per image, > 0.
-            range_m: metres of depth that stay sharp, half of them in front of the plane.
+            range_m: metres of depth that stay sharp, half of them in front of the plane (all that
+                there is, if the plane is nearer than that).
         """
         distance = torch.atleast_1d(torch.as_tensor(metres, dtype=torch.float32))
         _require(bool((distance > 0).all()), "focus_distance", metres, "Give metres above zero.")
         _require(range_m >= 0, "focus_range", range_m, "Give zero or more metres.")
-        nearest = (distance - range_m / 2).clamp(min=1e-3)
-        return cls(1.0 / nearest, 1.0 / (distance + range_m / 2), is_metric=True)
+        nearest = (distance - range_m / 2).clamp(min=NEAREST_M).minimum(distance)
+        farthest = distance + range_m / 2
+        return cls(1.0 / distance, 1.0 / nearest, 1.0 / farthest, is_metric=True)
 
     @classmethod
     def at_disparity(
@@ -70,12 +76,7 @@ class Focus:
                 "Relative disparity lies in 0..1, 1 = nearest.",
             )
         _require(width >= 0, "focus_range", width, "Give zero or more.")
-        return cls(plane + width / 2, (plane - width / 2).clamp(min=0.0), is_metric)
-
-    @property
-    def plane(self) -> Tensor:
-        """`[B]` disparity of the plane in the middle, at which the lens is focused."""
-        return (self.near + self.far) / 2
+        return cls(plane, plane + width / 2, (plane - width / 2).clamp(min=0.0), is_metric)
 
     @property
     def distance_m(self) -> Tensor:
@@ -96,14 +97,17 @@ class Focus:
         Raises:
             InputError: there are several, but not `size`.
         """
-        count = self.near.shape[0]
+        count = len(self.plane)
         _require(
             count in (1, size),
             "focus",
             f"{count} focus values for {size} images",
             "Give one, or one per image.",
         )
-        return Focus(self.near.expand(size), self.far.expand(size), self.is_metric)
+        return self._with_each(lambda values: values.expand(size))
+
+    def _with_each(self, change: Callable[[Tensor], Tensor]) -> Focus:
+        return Focus(change(self.plane), change(self.near), change(self.far), self.is_metric)
 
 
 def focus_on_point(depth: Depth, x: float, y: float, width: float = 0.0) -> Focus:
@@ -144,14 +148,20 @@ def focus_on_mask(depth: Depth, mask: Tensor, width: float = 0.0) -> Focus:
         width: span of disparity that stays sharp.
 
     Raises:
-        InputError: a mask is empty.
+        InputError: a mask is empty, or there are neither one nor as many as depths.
     """
     inside = F.interpolate(mask.float(), depth.size, mode="nearest-exact") > 0.5
-    count = max(depth.disparity.shape[0], inside.shape[0])
+    masks, depths = len(inside), len(depth.disparity)
+    _require(
+        masks == depths or 1 in (masks, depths),
+        "mask",
+        f"{masks} masks for {depths} depths",
+        "Give one, or one per depth.",
+    )
     planes = []
-    for index in range(count):
-        image_mask = inside[min(index, inside.shape[0] - 1), 0]
-        values = depth.disparity[min(index, depth.disparity.shape[0] - 1), 0]
+    for index in range(max(masks, depths)):
+        image_mask = inside[min(index, masks - 1), 0]
+        values = depth.disparity[min(index, depths - 1), 0]
         _require(
             bool(image_mask.any()),
             "mask",
@@ -183,15 +193,12 @@ def pull_focus(keyframes: Sequence[tuple[int, Focus]], frames: int, easing: Easi
     _require(
         len(set(positions)) == len(positions), "keyframes", str(positions), "One per frame only."
     )
-    kinds = {focus.is_metric for _, focus in ordered}
-    _require(
-        len(kinds) == 1, "keyframes", "metric and relative focus", "Use one kind of depth for all."
+    _require_one_kind([focus for _, focus in ordered])
+    plane, near, far = (
+        _interpolate_keyframes(positions, values, frames, easing)
+        for values in zip(*((f.plane[0], f.near[0], f.far[0]) for _, f in ordered), strict=True)
     )
-    near = _interpolate_keyframes(
-        positions, [focus.near[0] for _, focus in ordered], frames, easing
-    )
-    far = _interpolate_keyframes(positions, [focus.far[0] for _, focus in ordered], frames, easing)
-    return Focus(near, far, kinds.pop())
+    return Focus(plane, near, far, ordered[0][1].is_metric)
 
 
 def continue_pull(start: Focus, end: Focus, frames: int, easing: Easing) -> Focus:
@@ -207,15 +214,27 @@ def continue_pull(start: Focus, end: Focus, frames: int, easing: Easing) -> Focu
     Raises:
         InputError: metric and relative focus mixed, or no frames.
     """
-    last = Focus(start.near[-1:], start.far[-1:], start.is_metric)
-    if len(start.near) == 1:
+    _require(frames > 0, "frames", frames, "Give one frame or more.")
+    _require_one_kind([start, end])
+    last = start._with_each(lambda values: values[-1:])
+    if len(start.plane) == 1:
         return pull_focus([(0, last), (frames - 1, end)], frames, easing) if frames > 1 else end
     added = pull_focus([(0, last), (frames, end)], frames + 1, easing)
-    near, far = (
-        torch.cat([earlier, more[1:]])
-        for earlier, more in ((start.near, added.near), (start.far, added.far))
+    return Focus(
+        torch.cat([start.plane, added.plane[1:]]),
+        torch.cat([start.near, added.near[1:]]),
+        torch.cat([start.far, added.far[1:]]),
+        start.is_metric,
     )
-    return Focus(near, far, start.is_metric)
+
+
+def _require_one_kind(focuses: Sequence[Focus]) -> None:
+    _require(
+        len({focus.is_metric for focus in focuses}) == 1,
+        "keyframes",
+        "metric and relative focus",
+        "Use one kind of depth for all.",
+    )
 
 
 def _interpolate_keyframes(

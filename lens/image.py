@@ -1,4 +1,4 @@
-"""Images at the edges: artists' `[B,H,W,C]` outside, `[B,C,H,W]` inside."""
+"""Images and masks at the edges: artists' `[B,H,W,C]` outside, `[B,C,H,W]` inside."""
 
 from __future__ import annotations
 
@@ -34,6 +34,23 @@ def to_planar(image: Tensor, subject: str = "image") -> Tensor:
         logger.warning("%s: the fourth channel (opacity) is dropped.", subject)
     planar = rearrange(image[..., :3], "b h w c -> b c h w")
     return planar.expand(-1, 3, -1, -1)
+
+
+def mask_to_planar(mask: Tensor, subject: str = "mask") -> Tensor:
+    """Masks `[B,H,W]` or one `[H,W]` to `[B,1,H,W]` float.
+
+    Args:
+        mask: numbers of any type.
+        subject: what an error calls the mask.
+
+    Raises:
+        InputError: another shape, or an empty batch.
+    """
+    if mask.ndim not in (2, 3) or 0 in mask.shape:
+        raise InputError(
+            subject, f"shape {list(mask.shape)}", "Give masks [B,H,W] with B, H and W above 0."
+        )
+    return mask.reshape(-1, 1, *mask.shape[-2:]).float()
 
 
 def to_interleaved(image: Tensor) -> Tensor:

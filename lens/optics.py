@@ -28,7 +28,8 @@ class Camera:
 
     Args:
         focal_length_mm: real focal length, not the 35 mm equivalent.
-        f_number: aperture N as engraved on the lens.
+        f_number: aperture N as engraved on the lens; a tensor (one, or one per image) to
+            differentiate by it.
         sensor_width_mm: long side of the sensor.
         image_width_px: pixels along the sensor's long side, uncropped, at the resolution being
             rendered. None: the longest edge of the image being rendered.
@@ -42,7 +43,7 @@ class Camera:
     """
 
     focal_length_mm: float
-    f_number: float
+    f_number: Number
     sensor_width_mm: float = FULL_FRAME_WIDTH_MM
     image_width_px: int | None = None
 
@@ -51,7 +52,8 @@ class Camera:
             value = getattr(self, name)
             if value is None and name == "image_width_px":
                 continue
-            if not (math.isfinite(value) and value > 0):
+            numbers = torch.as_tensor(value).detach()
+            if not bool((torch.isfinite(numbers) & (numbers > 0)).all()):
                 raise InputError(name, repr(value), "Give a number above zero.")
 
     @property
@@ -117,10 +119,10 @@ def camera_bokeh_level(
         InputError: the focus lies at or inside the focal length, where no image forms.
     """
     nearest = 1000.0 / camera.focal_length_mm
-    if bool(torch.as_tensor(focus_disparity >= nearest * focus_scale).any()):
+    if not bool(torch.as_tensor(focus_disparity < nearest * focus_scale).all()):
         raise InputError(
             "focus_distance",
-            f"a distance within the focal length ({camera.focal_length_mm:g} mm)",
+            f"a distance that is not beyond the focal length ({camera.focal_length_mm:g} mm)",
             "Focus farther away, or use a shorter focal length.",
         )
     return bokeh_level(
@@ -172,7 +174,13 @@ def relative_disparity(disparity: Number, near_disparity: Number, far_disparity:
 
 
 def f_number_for_bokeh_level(level: float, camera: Camera, focus_disparity: float) -> float:
-    """The f-number at which `camera`, focused there, has bokeh level `level` (px per 1/m)."""
+    """The f-number at which `camera`, focused there, has bokeh level `level` (px per 1/m).
+
+    Raises:
+        InputError: the level is not above zero; no aperture is that small.
+    """
+    if not level > 0:
+        raise InputError("bokeh_level", repr(level), "Give a number above zero.")
     wide_open = camera_bokeh_level(replace(camera, f_number=1.0), focus_disparity)
     return float(wide_open) / level
 
@@ -197,5 +205,7 @@ def depth_of_field(
     in_mm = replace(camera, image_width_px=1, sensor_width_mm=1.0)
     half_range = coc / 2.0 / float(camera_bokeh_level(in_mm, focus_disparity))
     far_disparity = focus_disparity - half_range
-    far = 1.0 / far_disparity if far_disparity > 0 else math.inf
+    # At the hyperfocal distance itself, rounding leaves a trace on either side of zero.
+    reaches_infinity = far_disparity <= 1e-12 * focus_disparity
+    far = math.inf if reaches_infinity else 1.0 / far_disparity
     return 1.0 / (focus_disparity + half_range), far

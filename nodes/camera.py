@@ -10,7 +10,7 @@ from ..lens.color import luminance
 from ..lens.image import to_planar
 from ..lens.optics import Camera
 from .comfy import io
-from .node import CATEGORY, names_node
+from .node import CATEGORY, names_node, renames
 from .previews import aperture_picture, camera_text, shown
 from .sockets import ApertureSocket, CameraSocket, expect
 
@@ -135,6 +135,7 @@ class ApertureNode(io.ComfyNode):
 
     @classmethod
     @names_node
+    @renames(**{"aperture image": "shape"})
     def execute(
         cls,
         blades: int,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor
 
 from ..errors import InputError
 from ..lens.color import luminance
-from ..lens.depth import Depth, decode_depth
-from ..lens.image import to_planar
-from ..photo.depth_files import DEPTH_SUFFIXES, load_depth
+from ..lens.depth import Depth, Encoding, decode_depth
+from ..lens.image import mask_to_planar, to_planar
+from ..photo.depth_files import DEPTH_SUFFIXES, DepthEncoding, load_depth
 from .comfy import input_files, input_path, io
 from .files import file_check, file_fingerprint
-from .node import CATEGORY, names_node
+from .node import CATEGORY, names_node, renames
 from .previews import depth_picture, depth_text, shown
 from .sockets import DepthSocket, expect
-
-AUTOMATIC = "automatic"
 
 
 def _range_inputs() -> list[io.Float.Input]:
@@ -73,12 +73,12 @@ class LoadDepth(io.ComfyNode):
                     "file",
                     options=input_files(DEPTH_SUFFIXES),
                     upload=io.UploadType.model,
-                    tooltip="A file of the input folder: .png, .tif, .jpg, .webp, .npy, .npz, .exr.",
+                    tooltip="A file of the input folder: image, .npy, .npz or .exr.",
                 ),
                 io.Combo.Input(
                     "encoding",
-                    options=[AUTOMATIC, "depth", "disparity", "relative"],
-                    default=AUTOMATIC,
+                    options=["automatic", "depth", "disparity", "relative"],
+                    default="automatic",
                     tooltip="What the numbers are linear in: distance, its inverse, or relative "
                     "disparity. Automatic: images hold disparity, number files metres.",
                 ),
@@ -99,10 +99,15 @@ class LoadDepth(io.ComfyNode):
     @classmethod
     @names_node
     def execute(
-        cls, file: str, encoding: str, near_is_white: bool, near_m: float, far_m: float
+        cls,
+        file: str,
+        encoding: DepthEncoding | Literal["automatic"],
+        near_is_white: bool,
+        near_m: float,
+        far_m: float,
     ) -> io.NodeOutput:
         near, far = _range(near_m, far_m)
-        kind = None if encoding == AUTOMATIC else encoding
+        kind = None if encoding == "automatic" else encoding
         depth = load_depth(input_path(file), kind, near_is_white, near, far)
         return io.NodeOutput(depth, ui=shown(cls, depth_picture(depth), depth_text(depth)))
 
@@ -116,7 +121,7 @@ class DepthFromImage(io.ComfyNode):
             node_id="FocusPullerDepthFromImage",
             display_name="Depth from Image",
             category=CATEGORY,
-            description="Depth from the IMAGE or MASK that a depth estimator of another pack makes.",
+            description="Depth from the IMAGE or MASK that another pack's depth estimator makes.",
             inputs=[
                 io.Image.Input(
                     "image", optional=True, tooltip="The depth as a grey picture, or use mask."
@@ -137,9 +142,10 @@ class DepthFromImage(io.ComfyNode):
 
     @classmethod
     @names_node
+    @renames(depth="image, mask")
     def execute(
         cls,
-        encoding: str,
+        encoding: Encoding,
         near_is_white: bool,
         near_m: float,
         far_m: float,
@@ -160,7 +166,7 @@ def _depth_values(image: Tensor | None, mask: Tensor | None) -> Tensor:
     if image is not None:
         return luminance(to_planar(image)).float().cpu()
     assert mask is not None
-    return mask.reshape(-1, 1, *mask.shape[-2:]).float().cpu()
+    return mask_to_planar(mask).cpu()
 
 
 class AlignDepth(io.ComfyNode):

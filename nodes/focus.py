@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..lens.depth import Depth
-from ..lens.focus import Focus, continue_pull, focus_on_mask, focus_on_point
+from ..lens.focus import Easing, Focus, continue_pull, focus_on_mask, focus_on_point
+from ..lens.image import mask_to_planar
 from .comfy import io
-from .node import CATEGORY, names_node
+from .node import CATEGORY, names_node, renames
 from .previews import focus_text, shown
 from .sockets import DepthSocket, FocusSocket, expect
 
@@ -70,6 +71,7 @@ class FocusPoint(io.ComfyNode):
 
     @classmethod
     @names_node
+    @renames(focus_point="x, y")
     def execute(cls, depth: Depth, x: float, y: float, focus_range: float) -> io.NodeOutput:
         depth = expect(depth, Depth, "depth", DEPTH_ADVICE)
         return _focus_output(cls, focus_on_point(depth, x, y, focus_range))
@@ -97,7 +99,7 @@ class FocusFromMask(io.ComfyNode):
     @names_node
     def execute(cls, depth: Depth, mask: Tensor, focus_range: float) -> io.NodeOutput:
         depth = expect(depth, Depth, "depth", DEPTH_ADVICE)
-        masks = mask.reshape(-1, 1, *mask.shape[-2:]).cpu()
+        masks = mask_to_planar(mask).cpu()
         return _focus_output(cls, focus_on_mask(depth, masks, focus_range))
 
 
@@ -144,6 +146,7 @@ class FocusDistance(io.ComfyNode):
 
     @classmethod
     @names_node
+    @renames(focus_distance="distance", focus_disparity="distance")
     def execute(cls, distance: float, unit: str, focus_range: float) -> io.NodeOutput:
         if unit == METRES:
             focus = Focus.at_distance(distance, focus_range)
@@ -189,7 +192,8 @@ class FocusPull(io.ComfyNode):
 
     @classmethod
     @names_node
-    def execute(cls, start: Focus, end: Focus, frames: int, easing: str) -> io.NodeOutput:
+    @renames(keyframes="start, end")
+    def execute(cls, start: Focus, end: Focus, frames: int, easing: Easing) -> io.NodeOutput:
         first = expect(start, Focus, "start", FOCUS_ADVICE)
         last = expect(end, Focus, "end", FOCUS_ADVICE)
         return _focus_output(cls, continue_pull(first, last, frames, easing))

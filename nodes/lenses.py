@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..lens.bokehme import BokehMeOptions
+from ..lens.blur_disc import Weighting
+from ..lens.bokehme import BokehMeOptions, Method
 from ..lens.render import Lens
 from .comfy import io
 from .node import CATEGORY, names_node
@@ -22,7 +23,7 @@ class TafLens(io.ComfyNode):
             display_name="TAF Lens",
             category=LENSES_CATEGORY,
             description="The thin-lens model of the TAF paper: every pixel averages its "
-            "surroundings. Smooth and differentiable; sharp things bleed into a blurred background.",
+            "surroundings. Smooth and differentiable; sharp things bleed into blurred ones behind.",
             inputs=[],
             outputs=[LensSocket.Output(display_name="lens")],
         )
@@ -81,6 +82,8 @@ class BokehMeLens(io.ComfyNode):
 
     @classmethod
     @names_node
-    def execute(cls, light: str, gamma: float, weighting: str, method: str) -> io.NodeOutput:
+    def execute(
+        cls, light: str, gamma: float, weighting: Weighting, method: Method
+    ) -> io.NodeOutput:
         options = BokehMeOptions(gamma if light == GAMMA else None, weighting, method)
         return io.NodeOutput(Lens("bokehme", options))

@@ -23,3 +23,20 @@ def names_node(execute: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return execute_named
+
+
+def renames(**inputs: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let errors call an input as the node does: `renames(focus_distance="distance")`."""
+
+    def decorate(execute: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(execute)
+        def execute_renamed(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return execute(cls, *args, **kwargs)
+            except FocusPullerError as error:
+                error.subject = inputs.get(error.subject, error.subject)
+                raise
+
+        return execute_renamed
+
+    return decorate

@@ -18,7 +18,14 @@ from .comfy import input_files, input_path, io, metadata_enabled, output_target,
 from .files import file_check, file_fingerprint
 from .node import CATEGORY, names_node
 from .previews import camera_text, depth_text, shown
-from .sockets import CameraSocket, DepthSocket, FocusSocket, PhotoSocket, expect
+from .sockets import (
+    CameraSocket,
+    DepthSocket,
+    FocusSocket,
+    PhotoSocket,
+    expect,
+    expect_if_given,
+)
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SAMPLE_MARK = " [sample]"

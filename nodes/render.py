@@ -19,7 +19,7 @@ from ..lens.optics import Camera
 from ..lens.render import Lens, render, working_memory
 from .comfy import intermediate_device, io, make_room, progress, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
-from .node import CATEGORY, names_node
+from .node import CATEGORY, names_node, renames
 from .previews import shown
 from .sockets import (
     ApertureSocket,
@@ -29,6 +29,7 @@ from .sockets import (
     FocusSocket,
     LensSocket,
     expect,
+    expect_if_given,
 )
 
 PROGRESS_STEPS = 100
@@ -90,6 +91,7 @@ class DefocusMap(io.ComfyNode):
 
     @classmethod
     @names_node
+    @renames(focus_distance="focus")
     def execute(
         cls,
         depth: Depth,
@@ -163,15 +165,15 @@ class RenderBokeh(io.ComfyNode):
     ) -> io.NodeOutput:
         pictures = to_planar(image)
         blur = expect(defocus, Defocus, "defocus", "Connect Defocus Map.")
-        renderer = expect(lens or Lens(), Lens, "lens", "Connect TAF Lens or BokehMe Lens.")
-        shape = expect(aperture or CIRCLE, Aperture, "aperture", "Connect Aperture.")
+        renderer = expect_if_given(lens, Lens, "lens", "Connect TAF Lens or BokehMe Lens.")
+        shape = expect_if_given(aperture, Aperture, "aperture", "Connect Aperture.")
         make_room(working_memory(*pictures.shape[-2:]))
         report = progress(PROGRESS_STEPS)
         rendered = render(
             pictures if linear else srgb_to_linear(pictures),
             blur,
             renderer,
-            shape,
+            shape or CIRCLE,
             on_progress=lambda fraction: report(round(PROGRESS_STEPS * fraction)),
             device=render_device(),
         )

@@ -37,3 +37,8 @@ def expect(value: object, kind: type[T], subject: str, advice: str) -> T:
         return value
     received = "nothing" if value is None else f"a {type(value).__name__} of another node pack"
     raise InputError(subject, received, advice)
+
+
+def expect_if_given(value: object, kind: type[T], subject: str, advice: str) -> T | None:
+    """As `expect`, for an optional input: None stays None."""
+    return None if value is None else expect(value, kind, subject, advice)

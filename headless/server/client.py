@@ -41,6 +41,7 @@ def submit_workflow(
     out_dir: Path | str,
     input_dirs: Iterable[Path | str] = (),
     settings: Mapping[str, Any] | None = None,
+    all_previews: bool = False,
     progress: ProgressCallback | None = None,
 ) -> WorkflowResult:
     """Run a workflow on a ComfyUI server. Ctrl-C stops it there too.
@@ -52,6 +53,7 @@ def submit_workflow(
         input_dirs: where the workflow's input files are searched first; then in its own folder
             and in the current one. They are uploaded; files of the server are never replaced.
         settings: values by `NODE.input` that replace those of the workflow.
+        all_previews: fetch what nodes show on the way, not only what output nodes show.
         progress: called when a node starts and while it works.
 
     Returns:
@@ -70,7 +72,7 @@ def submit_workflow(
     data, folder = open_workflow(workflow)
     folders = input_folders(input_dirs, folder)
     return asyncio.run(
-        _submit(url, data, output_folder(out_dir), folders, settings or {}, progress)
+        _submit(url, data, output_folder(out_dir), folders, settings or {}, all_previews, progress)
     )
 
 
@@ -80,6 +82,7 @@ async def _submit(
     out_dir: Path,
     folders: list[Path],
     settings: Mapping[str, Any],
+    all_previews: bool,
     progress: ProgressCallback | None,
 ) -> WorkflowResult:
     from .api import connected
@@ -92,7 +95,13 @@ async def _submit(
         ready = await upload_inputs(server.upload, changed, catalog, folders, chosen)
         entry = await _run(server, ready, progress)
         raise_failure(entry, ready)
-        return await download_results(server, ready, entry.get("outputs") or {}, out_dir)
+        outputs = entry.get("outputs") or {}
+        showing = set(ready) if all_previews else set(_output_nodes(ready, catalog))
+        return await download_results(server, ready, outputs, out_dir, showing)
+
+
+def _output_nodes(workflow: Workflow, catalog: Catalog) -> list[str]:
+    return [i for i, node in workflow.items() if catalog[node["class_type"]].is_output]
 
 
 async def _catalog(server: ComfyServer, workflow: Workflow) -> Catalog:

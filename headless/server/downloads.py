@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,7 +19,11 @@ LONGEST_NAME = 150
 
 
 async def download_results(
-    server: ComfyServer, workflow: Workflow, outputs: Mapping[str, Any], out_dir: Path
+    server: ComfyServer,
+    workflow: Workflow,
+    outputs: Mapping[str, Any],
+    out_dir: Path,
+    showing: Collection[str],
 ) -> WorkflowResult:
     """Fetch all files of a finished workflow.
 
@@ -28,6 +32,7 @@ async def download_results(
         workflow: as submitted.
         outputs: what each node shows, by id.
         out_dir: where files go; existing ones are never replaced.
+        showing: the nodes whose previews are fetched too.
     """
     results = {}
     for node_id, ui in outputs.items():
@@ -38,11 +43,11 @@ async def download_results(
             if file["type"] == "output":
                 path = free_path(safe_path(out_dir, file["subfolder"], file["filename"]))
                 files.append(path)
-            elif file["type"] == "temp":
+            elif file["type"] == "temp" and node_id in showing:
                 path = _preview_path(out_dir, name, file["filename"])
                 previews.append(path)
             else:
-                continue  # an input shown again
+                continue  # a preview that nobody wants, or an input shown again
             path.parent.mkdir(parents=True, exist_ok=True)
             await server.download(file, path)
         results[node_id] = NodeResult((), tuple(files), tuple(previews), shown_texts(ui))

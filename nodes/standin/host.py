@@ -44,6 +44,7 @@ class Host:
         output_dir: where pictures go, previews too.
         device: where to render; None picks CUDA if there is one.
         preview_prefix: file names of previews begin with it.
+        keeps_previews: whether previews are written at all.
         on_step: called with (steps done, steps in all) while a node works.
     """
 
@@ -51,6 +52,7 @@ class Host:
     output_dir: Path = Path()
     device: torch.device | None = None
     preview_prefix: str = "preview"
+    keeps_previews: bool = True
     on_step: Callable[[int, int], None] | None = None
 
     def input_files(self, extensions: Sequence[str]) -> list[str]:

@@ -75,10 +75,12 @@ class PreviewImage(UIOutput):
     def __init__(
         self, image: Tensor, animated: bool = False, cls: type[ComfyNode] | None = None
     ) -> None:
-        prefix = current_host().preview_prefix
-        hidden = cls.hidden if cls else None
-        self.values = save_images(image, prefix, FolderType.temp, hidden, compress_level=1)
+        self.values: list[SavedResult] = []
         self.animated = animated
+        if current_host().keeps_previews:
+            prefix = current_host().preview_prefix
+            hidden = cls.hidden if cls else None
+            self.values = save_images(image, prefix, FolderType.temp, hidden, compress_level=1)
 
     def as_dict(self) -> dict[str, Any]:
         """`images` and `animated`."""

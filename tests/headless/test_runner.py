@@ -90,6 +90,24 @@ def test_values_previews_and_texts_are_returned(run, workflow, tmp_path: Path):
     assert set(result.nodes) == {"4", "5"}
 
 
+def test_pictures_on_the_way_are_kept_only_if_asked_for(run, nodes, workflow, tmp_path: Path):
+    class Peek(nodes[-1]):
+        """Shows its image, but nothing runs for its sake."""
+
+        @classmethod
+        def define_schema(cls):
+            schema = super().define_schema()
+            schema.node_id, schema.is_output_node = "TestPeek", False
+            return schema
+
+    workflow["5"] = {"class_type": "TestPeek", "inputs": {"image": ["3", 0]}}
+    workflow["4"]["inputs"]["images"] = ["5", 0]
+    assert run(workflow, nodes=[*nodes, Peek]).previews == []
+    assert run(workflow, nodes=[*nodes, Peek], all_previews=True).previews == [
+        tmp_path / "out" / "preview_testpeek_00001_.png"
+    ]
+
+
 def test_nodes_run_once_and_only_if_an_output_needs_them(run, workflow, nodes):
     workflow["5"] = {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}}
     workflow["6"] = {"class_type": "TestRender", "inputs": {}}  # incomplete, but nobody needs it

@@ -268,10 +268,11 @@ def test_previews_and_texts_are_fetched_under_the_nodes_title(submit, server, wo
         "1": {"images": [{"filename": "photo.png", "subfolder": "", "type": "input"}]},
         "4.0.1": {"gifs": [{"filename": "b.webp", "subfolder": "sub", "type": "output"}]},
     }
-    result = submit(workflow)
+    assert submit(workflow).previews == []  # "3" is not an output node
+    result = submit(workflow, all_previews=True)
     names = [path.relative_to(tmp_path / "out").as_posix() for path in result.previews]
     assert names == ["preview_render-bokeh_00001_.png", "preview_render-bokeh_00002_.png"]
-    assert result.files == [tmp_path / "out" / "sub" / "b.webp"]
+    assert result.files == [tmp_path / "out" / "sub" / "b (1).webp"]
     assert result.texts == ["f/4"]
 
 

@@ -1,0 +1,41 @@
+# Everything runs in a virtual environment of its own; `make demo` and `make test` set it up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test lint format bench clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## Make the virtual environment
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## Refocus the sample photo, near and far
+	$(BIN)/focuspuller render samples/still_life.jpg --focus 0.30,0.62 --f-number 1.4 -o out/near.jpg
+	$(BIN)/focuspuller render samples/still_life.jpg --focus 0.75,0.35 --f-number 1.4 -o out/far.jpg
+	$(BIN)/focuspuller run workflows/api/refocus_photo.json --out out
+
+test: lint ## Lint, type check and run all tests
+	$(BIN)/pytest
+
+lint: $(READY) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+format: $(READY) ## Bring the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Time the renderers against their naive definition (about 5 minutes)
+	$(BIN)/python -m benchmarks.renderers
+
+clean: ## Remove the virtual environment and all output
+	rm -rf $(VENV) out build dist *.egg-info
