@@ -31,7 +31,8 @@ class Aperture:
             Corners that a rotation turns out of its square are cut off.
 
     Raises:
-        InputError: blade count or roundness out of range; an image that is empty or not 2-D.
+        InputError: blade count, rotation or roundness out of range; an image that is empty or not
+            2-D.
     """
 
     blades: int = 0
@@ -44,6 +45,8 @@ class Aperture:
             raise InputError("blades", str(self.blades), f"Give 0 (circle) or 3..{MAX_BLADES}.")
         if not 0.0 <= self.roundness <= 1.0:
             raise InputError("roundness", str(self.roundness), "Give 0 (straight) to 1 (circle).")
+        if not math.isfinite(self.rotation_degrees):
+            raise InputError("rotation_degrees", str(self.rotation_degrees), "Give degrees.")
         if self.image is not None:
             self._check_image(self.image)
 

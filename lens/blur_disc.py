@@ -14,9 +14,6 @@ from .aperture import CIRCLE, Aperture
 Edge = Literal["linear", "tanh"]
 Weighting = Literal["energy", "bokehme"]
 
-# The TAF lens never lets a disc get smaller than a pixel: up to this radius (px) it is a point.
-POINT_RADIUS = 0.5
-
 
 @dataclass(frozen=True, eq=False)
 class BlurDisc:
@@ -60,11 +57,9 @@ class BlurDisc:
             return self.aperture.drawn_image(radius, reach)
         steps = torch.arange(-reach, reach + 1, dtype=torch.float64)
         dy, dx = torch.meshgrid(steps, steps, indexing="ij")
-        distance = torch.hypot(dx, dy)
-        if self.edge == "linear" and radius <= POINT_RADIUS:
-            return (distance == 0).double()
-        inside = radius * self.aperture.edge(dx, dy) - distance
+        inside = radius * self.aperture.edge(dx, dy) - torch.hypot(dx, dy)
         if self.edge == "linear":
+            # Up to the TAF lens' least radius of half a pixel, this is a point.
             return (inside + 0.5).clamp(0.0, 1.0)
         return 0.5 + 0.5 * torch.tanh(4.0 * inside)
 

@@ -31,7 +31,7 @@ class Defocus:
         return self.radius.shape[-2], self.radius.shape[-1]
 
     def resized(self, height: int, width: int) -> Defocus:
-        """The same blur on an image of another size: resampled, and scaled with the longest edge."""
+        """The same blur on another image size: resampled, and scaled with the longest edge."""
         if self.size == (height, width):
             return self
         scale = max(height, width) / max(self.size)
@@ -74,7 +74,7 @@ def defocus_from_bokeh_level(depth: Depth, focus: Focus, level: float | Tensor) 
         level: K in px per unit of the depth's disparity, a number or `[B]`, >= 0.
 
     Raises:
-        InputError: focus and depth are of different kinds, or K is negative.
+        InputError: focus and depth are of different kinds or number, or K is negative.
     """
     if depth.is_metric != focus.is_metric:
         kinds = ("metric", "relative") if depth.is_metric else ("relative", "metric")
@@ -84,9 +84,10 @@ def defocus_from_bokeh_level(depth: Depth, focus: Focus, level: float | Tensor) 
             "Take the focus from this depth, or give it in the depth's unit.",
         )
     level = torch.as_tensor(level, dtype=depth.disparity.dtype, device=depth.disparity.device)
-    if not bool((level >= 0).all()):
-        raise InputError("bokeh_level", str(level.tolist()), "Give zero or more.")
-    batch = max(depth.disparity.shape[0], len(focus.plane))
+    if not bool(((level >= 0) & torch.isfinite(level)).all()):
+        raise InputError("bokeh_level", str(level.tolist()), "Give a number, zero or more.")
+    depths = depth.disparity.shape[0]
+    batch = depths if depths > 1 else len(focus.plane)
     disparity = depth.disparity.expand(batch, -1, -1, -1)
     sharp = focus.for_batch(batch).nearest_sharp(disparity)
     radius = signed_blur_radius(disparity, sharp, level.view(-1, 1, 1, 1))

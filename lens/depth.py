@@ -44,8 +44,7 @@ class Depth:
 
         +inf is infinitely far; NaN, zero and negative values are holes and are filled.
         """
-        if not metres.dtype == torch.float64:
-            metres = metres.float()  # Half precision has no inverse of a tenth of a millimetre.
+        metres = _at_least_float32(metres)
         positive = metres > 0  # False for NaN
         disparity = torch.where(positive, 1.0 / torch.where(positive, metres, 1.0), 0.0)
         return cls(_fill_holes(disparity, positive & torch.isfinite(disparity)), is_metric=True)
@@ -53,6 +52,7 @@ class Depth:
     @classmethod
     def from_metric_disparity(cls, disparity: Tensor) -> Depth:
         """Disparity in 1/m, `[B,1,H,W]`; NaN, infinite and negative values are filled."""
+        disparity = _at_least_float32(disparity)
         valid = torch.isfinite(disparity) & (disparity >= 0)
         return cls(_fill_holes(disparity, valid), is_metric=True)
 
@@ -63,6 +63,7 @@ class Depth:
         Values within 0..1 are kept; others are scaled to 0..1 over the whole batch. NaN and
         infinite values are filled.
         """
+        disparity = _at_least_float32(disparity)
         valid = torch.isfinite(disparity)
         filled = _fill_holes(disparity, valid)
         low, high = filled.amin(), filled.amax()
@@ -130,10 +131,16 @@ class Depth:
             raise InputError(
                 "image", f"{len(image)} images for {len(self.disparity)} depths", "Give one each."
             )
+        if not bool(torch.isfinite(image).all()):
+            raise InputError("image", "NaN or infinite pixels", "Repair them first.")
         disparity = self.disparity.expand(max(len(self.disparity), len(image)), -1, -1, -1)
         guide = image.to(disparity)
         guided = guided_blur(
-            guide.expand(len(disparity), -1, -1, -1), disparity, 2 * radius + 1, edge_threshold**2
+            guide.expand(len(disparity), -1, -1, -1),
+            disparity,
+            2 * radius + 1,
+            edge_threshold**2,
+            border_type="replicate",  # Unlike reflection, it takes pictures smaller than the reach.
         )
         # A linear filter may overshoot: stay within what the map holds.
         low, high = self.disparity.amin(), self.disparity.amax()
@@ -185,6 +192,11 @@ def _checked_range(
     return near_m, far_m
 
 
+def _at_least_float32(values: Tensor) -> Tensor:
+    """Half precision overflows where a distance is inverted."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def _fill_holes(disparity: Tensor, valid: Tensor) -> Tensor:
     """Replace invalid pixels by a smooth continuation of their valid surroundings.
 
@@ -212,8 +224,8 @@ def _fill_holes(disparity: Tensor, valid: Tensor) -> Tensor:
 def _pull_push(values: Tensor, weight: Tensor) -> Tensor:
     if bool((weight > 0).all()):
         return values
-    sums = F.avg_pool2d(values * weight, 2, ceil_mode=True, count_include_pad=False)
-    coverage = F.avg_pool2d(weight, 2, ceil_mode=True, count_include_pad=False)
+    sums = F.avg_pool2d(values * weight, 2, ceil_mode=True)
+    coverage = F.avg_pool2d(weight, 2, ceil_mode=True)
     means = sums / coverage.clamp(min=1e-12)
     coarse = _pull_push(means, (coverage > 0).to(values.dtype))
     size = (values.shape[-2], values.shape[-1])

@@ -89,7 +89,8 @@ class Focus:
     def nearest_sharp(self, disparity: Tensor) -> Tensor:
         """The sharp disparity nearest to each pixel's, `[B,1,H,W]`."""
         far, near = (limit.to(disparity).view(-1, 1, 1, 1) for limit in (self.far, self.near))
-        return disparity.clamp(far, near)
+        # Not clamp(far, near): where the two are equal it has no gradient.
+        return disparity.maximum(far).minimum(near)
 
     def for_batch(self, size: int) -> Focus:
         """One focus per image: a single one is repeated.
@@ -207,13 +208,15 @@ def continue_pull(start: Focus, end: Focus, frames: int, easing: Easing) -> Focu
     Args:
         start: a single focus, which is the first of the `frames`; or an earlier pull, to which
             `frames` more are added.
-        end: focus of the last frame.
+        end: focus of the last frame, a single one.
         frames: how many, > 0.
         easing: as in `pull_focus`.
 
     Raises:
-        InputError: metric and relative focus mixed, or no frames.
+        InputError: metric and relative focus mixed, several ends, or no frames.
     """
+    count = len(end.plane)
+    _require(count == 1, "end", f"{count} focus planes", "Give the focus of one image.")
     _require(frames > 0, "frames", frames, "Give one frame or more.")
     _require_one_kind([start, end])
     last = start._with_each(lambda values: values[-1:])

@@ -28,8 +28,8 @@ class Camera:
 
     Args:
         focal_length_mm: real focal length, not the 35 mm equivalent.
-        f_number: aperture N as engraved on the lens; a tensor (one, or one per image) to
-            differentiate by it.
+        f_number: aperture N as engraved on the lens. A tensor (one, or one per image) passes too,
+            for those who differentiate by it.
         sensor_width_mm: long side of the sensor.
         image_width_px: pixels along the sensor's long side, uncropped, at the resolution being
             rendered. None: the longest edge of the image being rendered.
@@ -43,7 +43,7 @@ class Camera:
     """
 
     focal_length_mm: float
-    f_number: Number
+    f_number: float
     sensor_width_mm: float = FULL_FRAME_WIDTH_MM
     image_width_px: int | None = None
 
@@ -52,7 +52,7 @@ class Camera:
             value = getattr(self, name)
             if value is None and name == "image_width_px":
                 continue
-            numbers = torch.as_tensor(value).detach()
+            numbers = torch.as_tensor(value)
             if not bool((torch.isfinite(numbers) & (numbers > 0)).all()):
                 raise InputError(name, repr(value), "Give a number above zero.")
 

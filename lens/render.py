@@ -103,6 +103,8 @@ def render(
             one_image, one_radius, aperture, lens.options, _part(on_progress, index, batch)
         )
         rendered.append(result.to(image))
+        if on_progress is not None:  # Not every renderer reports its end.
+            on_progress((index + 1) / batch)
     return torch.cat(rendered)
 
 

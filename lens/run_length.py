@@ -151,39 +151,55 @@ def _ladder(largest: int) -> Ints:
 def _draw_rims(disc: BlurDisc, radii: Floats, width: int, mirrored: bool) -> _Rims:
     margin = disc.reach(float(radii[-1])) + 1
     row_length = width + 2 * margin
-    counts: list[Ints] = []
-    offsets: list[Ints] = []
-    values: list[Floats] = []
-    for radius in radii.tolist():
-        drawn = disc.draw(radius).double().numpy()
-        differences, unit = _differences(drawn[::-1, ::-1] if mirrored else drawn, radius)
-        reach = len(drawn) // 2
-        row, column = np.nonzero(differences)
-        counts.append(np.bincount(row, minlength=len(drawn)))
-        offsets.append((row - reach) * row_length + column - reach)
-        values.append(differences[row, column] * unit)
-    reaches = np.array([len(count) // 2 for count in counts])
-    rows_before = np.cumsum([0] + [len(count) for count in counts[:-1]])
-    row_start = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    rims = [_known_rim(disc, radius, mirrored) for radius in radii.tolist()]
+    reach = np.array([rim.reach for rim in rims])
+    rows_before = np.cumsum(np.concatenate([[0], 2 * reach[:-1] + 1]))
+    per_row = [np.bincount(rim.row + rim.reach, minlength=2 * rim.reach + 1) for rim in rims]
     return _Rims(
         margin=margin,
         row_length=row_length,
-        reach=reaches,
-        middle_row=rows_before + reaches,
-        row_start=row_start,
-        offset=np.concatenate(offsets),
-        value=np.concatenate(values),
+        reach=reach,
+        middle_row=rows_before + reach,
+        row_start=np.cumsum(np.concatenate([[0], *per_row])),
+        offset=np.concatenate([rim.row * row_length + rim.column for rim in rims]),
+        value=np.concatenate([rim.value for rim in rims]),
     )
 
 
-def _differences(drawn: Floats, radius: float) -> tuple[Floats, float]:
-    """Steps `[h,w+1]` along the rows of a disc in whole numbers, and the weight of one.
+@dataclass(frozen=True)
+class _Rim:
+    """The differences along the rows of one disc, row after row; places from its centre, px."""
 
-    Whole numbers, because those of a row then sum to zero exactly, whatever the rounding cut off.
-    """
+    reach: int
+    row: Ints
+    column: Ints
+    value: Floats
+
+
+@lru_cache(maxsize=2)
+def _rims_of(disc_key: tuple[object, ...]) -> dict[tuple[float, bool], _Rim]:
+    """Rims drawn so far: an aperture image takes longer to draw than the picture to render."""
+    del disc_key
+    return {}
+
+
+def _known_rim(disc: BlurDisc, radius: float, mirrored: bool) -> _Rim:
+    known = _rims_of(disc.key)
+    if (radius, mirrored) not in known:
+        known[radius, mirrored] = _draw_rim(disc, radius, mirrored)
+    return known[radius, mirrored]
+
+
+def _draw_rim(disc: BlurDisc, radius: float, mirrored: bool) -> _Rim:
+    drawn = disc.draw(radius).double().numpy()
+    reach = len(drawn) // 2
     levels = SMALL_DISC_LEVELS if radius < SMALL_RADIUS else DISC_LEVELS
     unit = float(drawn.max()) / levels
-    return np.diff(np.rint(drawn / unit), axis=1, prepend=0.0, append=0.0), unit
+    # Whole numbers: their differences along a row sum to zero exactly, whatever was cut off.
+    whole = np.rint(drawn[::-1, ::-1] / unit if mirrored else drawn / unit)
+    differences = np.diff(whole, axis=1, prepend=0.0, append=0.0)
+    row, column = np.nonzero(differences)
+    return _Rim(reach, row - reach, column - reach, differences[row, column] * unit)
 
 
 def _interleave(source: Tensor) -> Floats:
