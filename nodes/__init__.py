@@ -5,11 +5,12 @@ from .comfy import ComfyExtension, io
 from .depth import AlignDepth, DepthFromImage, LoadDepth
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
 from .lenses import BokehMeLens, TafLens
-from .photo import LoadPhoto, SavePhoto
+from .photo import LoadPhoto, SamplePhoto, SavePhoto
 from .render import DefocusMap, RenderBokeh
 
 NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     LoadPhoto,
+    SamplePhoto,
     LoadDepth,
     DepthFromImage,
     AlignDepth,

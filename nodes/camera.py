@@ -9,10 +9,12 @@ from ..lens.aperture import MAX_BLADES, Aperture
 from ..lens.color import luminance
 from ..lens.image import to_planar
 from ..lens.optics import Camera
+from ..photo.exif import CameraData
+from ..photo.photo import Photo
 from .comfy import io
 from .node import CATEGORY, names_node, renames
 from .previews import aperture_picture, camera_text, shown
-from .sockets import ApertureSocket, CameraSocket, expect
+from .sockets import ApertureSocket, CameraSocket, PhotoSocket, expect
 
 
 class CameraNode(io.ComfyNode):
@@ -24,7 +26,7 @@ class CameraNode(io.ComfyNode):
             node_id="FocusPullerCamera",
             display_name="Camera",
             category=CATEGORY,
-            description="A lens at one aperture in front of a sensor. Sets how strong the blur is.",
+            description="Focal length, f-number and sensor, which set how strong the blur is.",
             inputs=[
                 io.Float.Input(
                     "f_number",
@@ -33,8 +35,8 @@ class CameraNode(io.ComfyNode):
                     max=128.0,
                     step=0.1,
                     round=0.01,
-                    tooltip="Aperture as engraved on a lens: 1.4 blurs much, 16 little. "
-                    "0 takes that of the connected photo's camera.",
+                    tooltip="As engraved on a lens: 1.4 blurs much, 16 little. "
+                    "0 takes that of the connected photo.",
                 ),
                 io.Float.Input(
                     "focal_length_mm",
@@ -44,7 +46,7 @@ class CameraNode(io.ComfyNode):
                     step=1.0,
                     round=0.01,
                     tooltip="Real focal length in mm, not the 35 mm equivalent. "
-                    "Not used while a photo's camera is connected.",
+                    "Not used where the connected photo tells its own.",
                 ),
                 io.Float.Input(
                     "sensor_width_mm",
@@ -55,13 +57,13 @@ class CameraNode(io.ComfyNode):
                     round=0.01,
                     tooltip="Long side of the sensor in mm: 36 full frame, 23.5 APS-C, 17.3 Micro "
                     "Four Thirds, about 10 for a phone. Of a cropped picture, the long side of "
-                    "the part that is left. Not used while a photo's camera is connected.",
+                    "the part that is left. Not used where the connected photo tells its own.",
                 ),
-                CameraSocket.Input(
-                    "photo_camera",
+                PhotoSocket.Input(
+                    "photo",
                     optional=True,
-                    tooltip="Camera of a photo (Load Photo): its focal length and sensor are used. "
-                    "A photo without camera data leaves the numbers of this node in force.",
+                    tooltip="A photo whose focal length and sensor width are used, as far as its "
+                    "EXIF tells them; what it does not tell is taken from this node.",
                 ),
             ],
             outputs=[CameraSocket.Output(display_name="camera")],
@@ -74,19 +76,37 @@ class CameraNode(io.ComfyNode):
         f_number: float,
         focal_length_mm: float,
         sensor_width_mm: float,
-        photo_camera: Camera | None = None,
+        photo: Photo | None = None,
     ) -> io.NodeOutput:
-        if photo_camera is not None:
-            taken_with = expect(photo_camera, Camera, "photo_camera", "Connect Load Photo.")
-            focal_length_mm = taken_with.focal_length_mm
-            sensor_width_mm = taken_with.sensor_width_mm
-            f_number = f_number or taken_with.f_number
+        taken_with = CameraData()
+        if photo is not None:
+            taken_with = expect(photo, Photo, "photo", "Connect Load Photo.").camera_data
+        f_number = f_number or taken_with.f_number or 0.0
         if f_number == 0:
             raise InputError(
                 "f_number", "0 without a photo that tells its own", "Give an f-number such as 2.8."
             )
-        camera = Camera(focal_length_mm, f_number, sensor_width_mm)
-        return io.NodeOutput(camera, ui=shown(cls, text=camera_text(camera)))
+        camera = Camera(
+            taken_with.focal_length_mm or focal_length_mm,
+            f_number,
+            taken_with.sensor_width_mm or sensor_width_mm,
+        )
+        text = camera_text(camera)
+        if photo is not None:
+            text += "\n" + _sources(taken_with)
+        return io.NodeOutput(camera, ui=shown(cls, text=text))
+
+
+def _sources(photo: CameraData) -> str:
+    """Which numbers come from the photo and which from the node."""
+    known = {
+        "Focal length": photo.focal_length_mm is not None,
+        "Sensor width": photo.sensor_width_mm is not None,
+    }
+    return "\n".join(
+        f"{name}: {'of the photo' if told else 'not in the photo, of this node'}"
+        for name, told in known.items()
+    )
 
 
 class ApertureNode(io.ComfyNode):
@@ -127,7 +147,7 @@ class ApertureNode(io.ComfyNode):
                     "shape",
                     optional=True,
                     tooltip="Any shape instead of blades, white on black (a heart, a star). Its "
-                    "inscribed circle gets the size of the blur disc.",
+                    "longer side gets the diameter of the blur disc. Of a batch, the first counts.",
                 ),
             ],
             outputs=[ApertureSocket.Output(display_name="aperture")],

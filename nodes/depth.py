@@ -188,7 +188,7 @@ class AlignDepth(io.ComfyNode):
                     default=8,
                     min=1,
                     max=128,
-                    tooltip="How far an edge may move, in px of the image.",
+                    tooltip="Reach of the filter in px: an edge moves by less than this.",
                 ),
                 io.Float.Input(
                     "edge_threshold",

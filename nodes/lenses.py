@@ -44,7 +44,8 @@ class BokehMeLens(io.ComfyNode):
             display_name="BokehMe Lens",
             category=LENSES_CATEGORY,
             description="BokehMe's classical renderer: every pixel spreads its light over its own "
-            "blur disc, so that highlights become crisp bokeh balls.",
+            "blur disc, so that highlights become crisp bokeh balls. Blurred things bleed over "
+            "sharp ones beside them.",
             inputs=[
                 io.Combo.Input(
                     "light",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..photo.photo import PHOTO_SUFFIXES, Photo, load_photo, save_photo
-from .comfy import input_files, input_path, io, metadata_enabled, output_target, ui
+from .comfy import (
+    OutputTarget,
+    input_files,
+    input_path,
+    io,
+    metadata_enabled,
+    output_target,
+    ui,
+)
 from .files import file_check, file_fingerprint
-from .node import CATEGORY, names_node
+from .node import CATEGORY, names_node, renames
 from .previews import camera_text, depth_text, shown
 from .sockets import (
     CameraSocket,
@@ -28,21 +38,27 @@ from .sockets import (
 )
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-SAMPLE_MARK = " [sample]"
 FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "TIFF": ".tif"}
 
 
-def photo_names() -> list[str]:
-    """Photos to choose from: those of the input folder, then the samples of this package."""
-    samples = sorted(path.name + SAMPLE_MARK for path in SAMPLES.glob("*.jpg"))
-    return input_files(PHOTO_SUFFIXES) + samples
+def _photo_outputs() -> list[io.Output]:
+    return [
+        io.Image.Output(display_name="image", tooltip="The picture, upright, in sRGB."),
+        io.Mask.Output(display_name="mask", tooltip="1 where the picture is transparent."),
+        DepthSocket.Output(display_name="depth", tooltip="The depth in the file, if it has one."),
+        CameraSocket.Output(display_name="camera", tooltip="The camera, if the file tells all."),
+        PhotoSocket.Output(display_name="photo", tooltip="EXIF, for Camera and Save Photo."),
+    ]
 
 
-def photo_path(name: str) -> Path:
-    """The file that a name of `photo_names` means."""
-    if name.endswith(SAMPLE_MARK):
-        return SAMPLES / Path(name.removesuffix(SAMPLE_MARK)).name
-    return input_path(name)
+def _photo_output(node: type[io.ComfyNode], path: Path) -> io.NodeOutput:
+    photo = load_photo(path)
+    image = torch.from_numpy(photo.image)[None]  # [1,H,W,3]
+    mask = torch.zeros(image.shape[:3])
+    if photo.alpha is not None:
+        mask = 1.0 - torch.from_numpy(photo.alpha)[None]
+    seen = shown(node, to_planar(image), _photo_text(photo))
+    return io.NodeOutput(image, mask, photo.depth, photo.camera, photo, ui=seen)
 
 
 class LoadPhoto(io.ComfyNode):
@@ -58,50 +74,54 @@ class LoadPhoto(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "photo",
-                    options=photo_names(),
+                    options=input_files(PHOTO_SUFFIXES),
                     upload=io.UploadType.image,
                     tooltip="JPEG, PNG, TIFF, WebP or HEIC of the input folder.",
                 ),
             ],
-            outputs=[
-                io.Image.Output(display_name="image", tooltip="The picture, upright, in sRGB."),
-                io.Mask.Output(display_name="mask", tooltip="1 where the picture is transparent."),
-                DepthSocket.Output(
-                    display_name="depth", tooltip="The depth in the file, if it has one."
-                ),
-                CameraSocket.Output(
-                    display_name="camera", tooltip="The camera, if the file tells it."
-                ),
-                PhotoSocket.Output(
-                    display_name="photo", tooltip="The file's EXIF, for Save Photo."
-                ),
-            ],
+            outputs=_photo_outputs(),
         )
 
     @classmethod
     def validate_inputs(cls, photo: str | None) -> bool | str:
-        return file_check("photo", photo, photo_path)
+        return file_check("photo", photo, input_path)
 
     @classmethod
     def fingerprint_inputs(cls, photo: str) -> tuple[object, ...]:
-        return (photo, *file_fingerprint(photo_path(photo)))
+        return (photo, *file_fingerprint(input_path(photo)))
 
     @classmethod
     @names_node
     def execute(cls, photo: str) -> io.NodeOutput:
-        loaded = load_photo(photo_path(photo))
-        image = torch.from_numpy(loaded.image)[None]  # [1,H,W,3]
-        mask = torch.zeros(image.shape[:3])
-        if loaded.alpha is not None:
-            mask = 1.0 - torch.from_numpy(loaded.alpha)[None]
-        return io.NodeOutput(
-            image,
-            mask,
-            loaded.depth,
-            loaded.camera,
-            loaded,
-            ui=shown(cls, to_planar(image), _photo_text(loaded)),
+        return _photo_output(cls, input_path(photo))
+
+
+class SamplePhoto(io.ComfyNode):
+    """A photo that comes along."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerSamplePhoto",
+            display_name="Sample Photo",
+            category=CATEGORY,
+            description="A photo with camera and metric depth to try things on. Put Load Photo in "
+            "its place for your own.",
+            inputs=[
+                io.Combo.Input(
+                    "sample",
+                    options=sorted(path.stem for path in SAMPLES.glob("*.jpg")),
+                    default="still_life",
+                    tooltip="A photo that comes with Focus Puller.",
+                ),
+            ],
+            outputs=_photo_outputs(),
         )
+
+    @classmethod
+    @names_node
+    def execute(cls, sample: str) -> io.NodeOutput:
+        return _photo_output(cls, SAMPLES / f"{sample}.jpg")
 
 
 def _photo_text(photo: Photo) -> str:
@@ -143,20 +163,26 @@ class SavePhoto(io.ComfyNode):
                     tooltip="Of JPEG and WebP: 100 is best and largest.",
                 ),
                 PhotoSocket.Input(
-                    "photo", optional=True, tooltip="The original, whose EXIF the files get."
+                    "photo",
+                    optional=True,
+                    tooltip="The original, all of whose EXIF the files get, its place included.",
                 ),
                 CameraSocket.Input(
-                    "camera", optional=True, tooltip="Its f-number is written to the EXIF."
+                    "camera",
+                    optional=True,
+                    tooltip="Its f-number is written; without it, that of the original stays.",
                 ),
                 FocusSocket.Input(
                     "focus",
                     optional=True,
-                    tooltip="Metric focus: its distance is written as the subject distance.",
+                    tooltip="Its distance in metres is written as the subject distance; without "
+                    "it, that of the original stays.",
                 ),
                 DepthSocket.Input(
                     "depth",
                     optional=True,
-                    tooltip="Stored inside a JPEG, so that Load Photo can refocus it again.",
+                    tooltip="Stored inside a JPEG, so that Load Photo finds it. Meant for pictures "
+                    "that are still all in focus.",
                 ),
             ],
             outputs=[],
@@ -164,6 +190,7 @@ class SavePhoto(io.ComfyNode):
 
     @classmethod
     @names_node
+    @renames(image="images")
     def execute(
         cls,
         images: Tensor,
@@ -177,24 +204,34 @@ class SavePhoto(io.ComfyNode):
     ) -> io.NodeOutput:
         pictures = to_interleaved(to_planar(images, "images"))
         height, width = pictures.shape[1:3]
-        target = output_target(filename_prefix, width, height)
+        original = expect_if_given(photo, Photo, "photo", "Connect Load Photo.")
+        lens = expect_if_given(camera, Camera, "camera", "Connect Camera.")
         distances = _distances(focus, len(pictures))
+        depths = _depths(depth, len(pictures))
+        target = output_target(filename_prefix, width, height)
         results = []
         for index, picture in enumerate(pictures):
-            stem = target.stem.replace("%batch_num%", str(index))
-            name = f"{stem}_{target.counter + index:05}_{FORMATS[format]}"
+            path = _free_path(target, index, FORMATS[format])
             save_photo(
-                target.folder / name,
+                path,
                 picture,
-                exif=photo and expect(photo, Photo, "photo", "Connect Load Photo.").exif,
-                f_number=camera and expect(camera, Camera, "camera", "Connect Camera.").f_number,
+                exif=original.exif if original else None,
+                f_number=lens.f_number if lens else None,
                 subject_distance_m=distances[index],
-                depth=depth and _one_depth(depth, index),
+                depth=depths[index],
                 quality=quality,
                 png_text=_workflow_texts(cls.hidden),
             )
-            results.append(ui.SavedResult(name, target.subfolder, io.FolderType.output))
+            results.append(ui.SavedResult(path.name, target.subfolder, io.FolderType.output))
         return io.NodeOutput(ui=ui.SavedImages(results))
+
+
+def _free_path(target: OutputTarget, index: int, suffix: str) -> Path:
+    """Where picture `index` of a batch goes; the counter does not see numbers in %batch_num%."""
+    stem = target.stem.replace("%batch_num%", str(index))
+    numbers = itertools.count(target.counter + index)
+    paths = (target.folder / f"{stem}_{number:05}_{suffix}" for number in numbers)
+    return next(path for path in paths if not path.exists())
 
 
 def _distances(focus: Focus | None, count: int) -> list[float | None]:
@@ -207,10 +244,18 @@ def _distances(focus: Focus | None, count: int) -> list[float | None]:
     return focus.for_batch(count).distance_m.tolist()
 
 
-def _one_depth(depth: Depth, index: int) -> Depth:
-    depth = expect(depth, Depth, "depth", "Connect Load Depth or Depth from Image.")
-    chosen = min(index, depth.disparity.shape[0] - 1)
-    return Depth(depth.disparity[chosen : chosen + 1], depth.is_metric)
+def _depths(depth: Depth | None, count: int) -> list[Depth | None]:
+    """Depth of each picture, where there is one."""
+    depth = expect_if_given(depth, Depth, "depth", "Connect Load Depth or Depth from Image.")
+    if depth is None:
+        return [None] * count
+    maps = depth.disparity.split(1)
+    if len(maps) not in (1, count):
+        raise InputError(
+            "depth", f"{len(maps)} depths for {count} images", "Give one, or one per image."
+        )
+    each = maps if len(maps) == count else maps * count
+    return [Depth(disparity, depth.is_metric) for disparity in each]
 
 
 def _workflow_texts(hidden: Any) -> dict[str, str]:

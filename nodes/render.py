@@ -107,15 +107,17 @@ class DefocusMap(io.ComfyNode):
             scene = scene.for_image(*to_planar(image).shape[-2:])
         if camera is None:
             defocus = defocus_from_bokeh_level(scene, sharp, bokeh_level)
+            strength = f"bokeh level {bokeh_level:g}, no camera"
         else:
             lens = expect(camera, Camera, "camera", "Connect Camera or Load Photo.")
             defocus = defocus_from_camera(scene, sharp, lens, focus_scale)
+            strength = f"{lens.focal_length_mm:g} mm f/{lens.f_number:g}"
         picture = colorize_defocus(defocus)
         largest = float(defocus.radius.abs().amax())
         return io.NodeOutput(
             defocus,
             to_interleaved(picture),
-            ui=shown(cls, picture, f"blur radius up to {largest:.1f} px"),
+            ui=shown(cls, picture, f"{strength}: blur radius up to {largest:.1f} px"),
         )
 
 

@@ -30,6 +30,22 @@ def read_file(path: Path, limit: int = -1) -> bytes:
     return content
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        FileError: the operating system refused.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            str(path),
+            f"a folder that cannot be made ({error.strerror or error})",
+            "Give another place to save to.",
+        ) from error
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that becomes `path` if the block ends well.

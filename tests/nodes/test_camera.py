@@ -1,0 +1,120 @@
+"""Camera and Aperture."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from focuspuller.lens.blur_disc import BlurDisc
+from focuspuller.lens.optics import Camera
+from focuspuller.nodes import ApertureNode, CameraNode
+from focuspuller.nodes.previews import APERTURE_PREVIEW_RADIUS_PX
+from focuspuller.photo.exif import CameraData
+from focuspuller.photo.photo import Photo
+
+FIFTY = {"f_number": 1.8, "focal_length_mm": 50.0, "sensor_width_mm": 36.0}
+CROP_CAMERA = CameraData(focal_length_mm=35.0, f_number=4.0, sensor_width_mm=23.5)
+SEVEN_BLADES = {"blades": 7, "rotation_degrees": 0.0, "roundness": 0.0}
+
+
+def photo_with(camera_data: CameraData) -> Photo:
+    pixels = np.zeros((4, 6, 3), np.float32)
+    return Photo(Path("a.jpg"), pixels, None, None, camera_data, None, b"", ())
+
+
+class TestCamera:
+    def test_the_numbers_become_a_camera(self):
+        output = CameraNode.execute(**FIFTY)
+        assert output[0] == Camera(focal_length_mm=50.0, f_number=1.8, sensor_width_mm=36.0)
+
+    def test_it_shows_the_hyperfocal_distance(self):
+        # f²/(N c) + f with c = 0.03 mm: 2500 / (1.8 · 0.03) mm + 50 mm = 46.3 m
+        (text,) = CameraNode.execute(**FIFTY).ui["text"]
+        assert text == "50 mm f/1.8, 36 mm sensor, hyperfocal 46.3 m"
+
+    def test_a_photo_gives_focal_length_and_sensor_but_not_the_f_number(self):
+        output = CameraNode.execute(**FIFTY, photo=photo_with(CROP_CAMERA))
+        assert output[0] == Camera(focal_length_mm=35.0, f_number=1.8, sensor_width_mm=23.5)
+        assert output.ui["text"][0].count("of the photo") == 2
+
+    def test_f_number_zero_takes_the_photos(self):
+        numbers = FIFTY | {"f_number": 0.0}
+        camera = CameraNode.execute(**numbers, photo=photo_with(CROP_CAMERA))[0]
+        assert camera == Camera(focal_length_mm=35.0, f_number=4.0, sensor_width_mm=23.5)
+
+    def test_what_a_photo_does_not_tell_is_the_nodes(self):
+        manual_lens = CameraData(sensor_width_mm=23.5)
+        output = CameraNode.execute(**FIFTY, photo=photo_with(manual_lens))
+        assert output[0] == Camera(focal_length_mm=50.0, f_number=1.8, sensor_width_mm=23.5)
+        assert "Focal length: not in the photo, of this node" in output.ui["text"][0]
+
+    def test_f_number_zero_without_a_photo_is_refused(self, refuses):
+        message = refuses(CameraNode, "f_number", **FIFTY | {"f_number": 0.0})
+        assert "0 without a photo" in message
+
+    @pytest.mark.parametrize("name", list(FIFTY))
+    @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
+    def test_numbers_without_meaning_are_refused(self, refuses, name, value):
+        assert repr(value) in refuses(CameraNode, name, **FIFTY | {name: value})
+
+    @pytest.mark.parametrize("foreign", [{"fov": 45}, torch.eye(4), 0, ""])
+    def test_another_packs_camera_is_refused(self, refuses, foreign):
+        message = refuses(CameraNode, "photo", **FIFTY, photo=foreign)
+        assert type(foreign).__name__ in message
+
+
+class TestAperture:
+    def test_the_numbers_become_an_aperture(self):
+        aperture = ApertureNode.execute(blades=5, rotation_degrees=20.0, roundness=0.4)[0]
+        assert (aperture.blades, aperture.rotation_degrees) == (5, 20.0)
+        assert (aperture.roundness, aperture.image) == (0.4, None)
+
+    def test_no_blades_are_a_circle(self):
+        assert ApertureNode.execute(**SEVEN_BLADES | {"blades": 0})[0].is_circle
+
+    def test_its_picture_shows_a_disc_of_the_right_area(self, preview):
+        shown = preview(ApertureNode.execute(**SEVEN_BLADES | {"blades": 0}))[..., 0]
+        area = math.pi * APERTURE_PREVIEW_RADIUS_PX**2
+        assert shown.sum() == pytest.approx(area, rel=0.02)
+        assert shown.max() == 1.0
+
+    def test_its_picture_shows_fewer_corners_than_the_circle(self, preview):
+        circle = preview(ApertureNode.execute(**SEVEN_BLADES | {"blades": 0})).mean()
+        triangle = preview(ApertureNode.execute(**SEVEN_BLADES | {"blades": 3})).mean()
+        # An inscribed triangle fills 3√3/4π of its circle.
+        assert triangle / circle == pytest.approx(3 * math.sqrt(3) / (4 * math.pi), rel=0.02)
+
+    def test_a_drawn_shape_replaces_the_blades(self):
+        bar = torch.zeros(1, 40, 40, 3)
+        bar[:, :, 15:25] = 1.0
+        aperture = ApertureNode.execute(**SEVEN_BLADES, shape=bar)[0]
+        disc = BlurDisc(aperture).draw(12.0)
+        assert aperture.image.shape == (40, 40)
+        # Tall and narrow: the light reaches far up but not as far aside.
+        assert disc.sum(1).count_nonzero() > 2 * disc.sum(0).count_nonzero()
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("blades", 2),
+            ("blades", 21),
+            ("blades", -3),
+            ("roundness", 1.5),
+            ("roundness", math.nan),
+            ("rotation_degrees", math.inf),
+        ],
+    )
+    def test_numbers_without_meaning_are_refused(self, refuses, name, value):
+        assert str(value) in refuses(ApertureNode, name, **SEVEN_BLADES | {name: value})
+
+    @pytest.mark.parametrize("value", [0.0, math.nan])
+    def test_a_shape_without_light_is_refused(self, refuses, value):
+        shape = torch.full((1, 8, 8, 3), value)
+        assert "without light" in refuses(ApertureNode, "shape", **SEVEN_BLADES, shape=shape)
+
+    def test_an_empty_batch_of_shapes_is_refused(self, refuses):
+        shape = torch.ones(0, 8, 8, 3)
+        assert "[0, 8, 8, 3]" in refuses(ApertureNode, "shape", **SEVEN_BLADES, shape=shape)

@@ -1,0 +1,147 @@
+"""What every node promises: ids that never change, help everywhere, defaults within their range."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import focuspuller
+import pytest
+from focuspuller.nodes import NODE_CLASSES
+from focuspuller.nodes.comfy import io
+
+ROOT = Path(focuspuller.__file__).parent
+HELP_PAGES = ROOT / "web" / "docs"
+
+# Workflows hold these. An id may be added here, never changed or taken away.
+NODE_IDS = [
+    "FocusPullerAlignDepth",
+    "FocusPullerAperture",
+    "FocusPullerBokehMeLens",
+    "FocusPullerCamera",
+    "FocusPullerDefocusMap",
+    "FocusPullerDepthFromImage",
+    "FocusPullerFocusDistance",
+    "FocusPullerFocusFromMask",
+    "FocusPullerFocusPoint",
+    "FocusPullerFocusPull",
+    "FocusPullerLoadDepth",
+    "FocusPullerLoadPhoto",
+    "FocusPullerRenderBokeh",
+    "FocusPullerSamplePhoto",
+    "FocusPullerSavePhoto",
+    "FocusPullerTafLens",
+]
+# So do these: the inputs of each node, in the order of their widgets.
+INPUT_IDS = {
+    "FocusPullerAlignDepth": ["depth", "image", "radius", "edge_threshold"],
+    "FocusPullerAperture": ["blades", "rotation_degrees", "roundness", "shape"],
+    "FocusPullerBokehMeLens": ["light", "gamma", "weighting", "method"],
+    "FocusPullerCamera": ["f_number", "focal_length_mm", "sensor_width_mm", "photo"],
+    "FocusPullerDefocusMap": ["depth", "focus", "bokeh_level", "focus_scale", "camera", "image"],
+    "FocusPullerDepthFromImage": [
+        *["image", "mask", "encoding", "near_is_white", "near_m", "far_m"],
+    ],
+    "FocusPullerFocusDistance": ["distance", "unit", "focus_range"],
+    "FocusPullerFocusFromMask": ["depth", "mask", "focus_range"],
+    "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range"],
+    "FocusPullerFocusPull": ["start", "end", "frames", "easing"],
+    "FocusPullerLoadDepth": ["file", "encoding", "near_is_white", "near_m", "far_m"],
+    "FocusPullerLoadPhoto": ["photo"],
+    "FocusPullerRenderBokeh": ["image", "defocus", "lens", "aperture", "linear"],
+    "FocusPullerSamplePhoto": ["sample"],
+    "FocusPullerSavePhoto": [
+        *["images", "filename_prefix", "format", "quality", "photo", "camera", "focus", "depth"],
+    ],
+    "FocusPullerTafLens": [],
+}
+
+every_node = pytest.mark.parametrize("node", NODE_CLASSES, ids=lambda node: node.__name__)
+
+
+def inputs_of(*kinds: type) -> list[Any]:
+    return [
+        pytest.param(port, id=f"{node.__name__}.{port.id}")
+        for node in NODE_CLASSES
+        for port in node.GET_SCHEMA().inputs
+        if isinstance(port, kinds)
+    ]
+
+
+def test_the_ids_of_all_nodes_stay_as_they_are():
+    assert sorted(node.GET_SCHEMA().node_id for node in NODE_CLASSES) == NODE_IDS
+
+
+def test_comfyui_gets_all_of_them():
+    extension = asyncio.run(focuspuller.comfy_entrypoint())
+    assert asyncio.run(extension.get_node_list()) == list(NODE_CLASSES)
+
+
+@every_node
+def test_names_of_inputs_stay_as_they_are(node):
+    schema = node.GET_SCHEMA()
+    assert [port.id for port in schema.inputs] == INPUT_IDS[schema.node_id]
+
+
+@every_node
+def test_a_node_is_found_under_focus_puller_and_described(node):
+    schema = node.GET_SCHEMA()
+    assert schema.node_id.startswith("FocusPuller")
+    assert re.match(r"Focus Puller(/|$)", schema.category)
+    assert schema.display_name
+    assert schema.description.endswith(".")
+
+
+def test_no_two_nodes_share_a_name():
+    names = [node.GET_SCHEMA().display_name for node in NODE_CLASSES]
+    assert len(set(names)) == len(names)
+
+
+@every_node
+def test_every_input_has_a_tooltip(node):
+    for port in node.GET_SCHEMA().inputs:
+        assert port.tooltip, port.id
+        assert port.tooltip.endswith((".", "…")), port.id
+
+
+@every_node
+def test_every_output_has_a_name_and_execute_takes_every_input(node):
+    schema = node.GET_SCHEMA()
+    assert all(output.display_name for output in schema.outputs)
+    parameters = inspect.signature(node.execute).parameters
+    assert set(parameters) == {port.id for port in schema.inputs}
+    for port in schema.inputs:
+        is_needed = parameters[port.id].default is inspect.Parameter.empty
+        assert is_needed != port.optional, port.id
+
+
+@pytest.mark.parametrize("port", inputs_of(io.Float.Input, io.Int.Input))
+def test_numbers_have_a_range_and_a_default_within(port):
+    assert port.min is not None
+    assert port.max is not None
+    assert port.min <= port.default <= port.max
+    assert port.min < port.max
+
+
+@pytest.mark.parametrize("port", inputs_of(io.Combo.Input))
+def test_choices_start_with_one_that_exists(port):
+    if port.upload is None:
+        assert port.options
+        assert port.default in port.options
+
+
+@every_node
+def test_every_node_has_a_help_page_that_explains_every_input(node):
+    schema = node.GET_SCHEMA()
+    page = HELP_PAGES / f"{schema.node_id}.md"
+    assert page.is_file()
+    text = page.read_text(encoding="utf-8")
+    missing = [port.id for port in schema.inputs if not re.search(rf"\b{port.id}\b", text)]
+    assert missing == []
+
+
+def test_there_are_no_help_pages_of_nodes_that_do_not_exist():
+    assert {page.stem for page in HELP_PAGES.glob("*.md")} <= set(NODE_IDS)
