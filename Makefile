@@ -18,8 +18,8 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY) ## Refocus the sample photo, near and far
-	$(BIN)/focuspuller render samples/still_life.jpg --focus 0.30,0.62 --f-number 1.4 -o out/near.jpg
-	$(BIN)/focuspuller render samples/still_life.jpg --focus 0.75,0.35 --f-number 1.4 -o out/far.jpg
+	$(BIN)/focuspuller render samples/still_life.jpg --focus 0.24,0.75 --f-number 1.4 -o out/near.jpg
+	$(BIN)/focuspuller render samples/still_life.jpg --focus 0.55,0.215 --f-number 1.4 -o out/far.jpg
 	$(BIN)/focuspuller run workflows/api/refocus_photo.json --out out
 
 test: lint ## Lint, type check and run all tests
@@ -35,7 +35,7 @@ format: $(READY) ## Bring the code into shape
 	$(BIN)/ruff format .
 
 bench: $(READY) ## Time the renderers against their naive definition (about 5 minutes)
-	$(BIN)/python -m benchmarks.renderers
+	$(BIN)/python benchmarks/renderers.py
 
 clean: ## Remove the virtual environment and all output
 	rm -rf $(VENV) out build dist *.egg-info

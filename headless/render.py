@@ -19,6 +19,7 @@ from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, Lens
 from ..lens.render import render as render_linear
+from .devices import device_called
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 Map = np.ndarray | Tensor
@@ -97,14 +98,14 @@ def render(
         lens if isinstance(lens, Lens) else Lens(lens),
         aperture or CIRCLE,
         on_progress,
-        None if device is None else torch.device(device),
+        device_called(device),
     )
     return restore(rendered if linear else linear_to_srgb(rendered))
 
 
 def _opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
     """`[B,3,H,W]`, and the way back to the caller's kind of array."""
-    pixels = torch.as_tensor(image)
+    pixels = _tensor(image)
     is_single = pixels.ndim == 3
     planar = to_planar(pixels[None] if is_single else pixels)
 
@@ -174,12 +175,22 @@ def _defocus(
 
 def _map(values: Map, subject: str) -> Tensor:
     """`[B,1,H,W]` float of `[H,W]` or `[B,H,W]`."""
-    tensor = torch.as_tensor(values)
+    tensor = _tensor(values)
+    if tensor.ndim == 3 and tensor.shape[-1] == 1:
+        tensor = tensor[..., 0]  # [H,W,1], as some estimators return it
     if tensor.ndim not in (2, 3) or 0 in tensor.shape:
         raise InputError(subject, f"shape {list(tensor.shape)}", "Give [H,W] or [B,H,W].")
     if not torch.is_floating_point(tensor) or tensor.dtype == torch.float16:
         tensor = tensor.float()
     return tensor.reshape(-1, 1, *tensor.shape[-2:])
+
+
+def _tensor(values: Map) -> Tensor:
+    """A tensor of any array: PyTorch takes no flipped, read-only or byte-swapped ones."""
+    if isinstance(values, Tensor):
+        return values
+    array = np.asarray(values)
+    return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
 
 
 def _exactly_one(choices: dict[str, object]) -> None:

@@ -19,6 +19,7 @@ from ..lens.image import to_planar
 from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
 from ..photo.depth_files import load_depth
+from ..photo.files import make_folder
 from ..photo.photo import Photo, format_of, load_photo, save_photo
 from .render import choose_focus, render
 
@@ -80,6 +81,7 @@ def execute(options: argparse.Namespace) -> None:
             device=options.device or ("cuda" if torch.cuda.is_available() else None),
             on_progress=lambda fraction: _show(bar, fraction),
         )
+    make_folder(options.out.parent)
     save_photo(
         options.out,
         rendered,
@@ -256,6 +258,8 @@ def _lens(options: argparse.Namespace) -> Lens:
             known = ", ".join(types) or "none"
             raise InputError("--lens-option", repr(text), f"Options of {options.lens}: {known}.")
         chosen[name] = _number_or_text(value)
+        if isinstance(chosen[name], str) and str(types[name]).startswith("float"):
+            raise InputError("--lens-option", repr(text), f"Give a number for {name}.")
     return Lens(options.lens, kind(**chosen))
 
 

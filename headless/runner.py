@@ -15,6 +15,7 @@ from ..nodes.comfy import INSIDE_COMFYUI, io
 from ..nodes.standin import Host, installed_host
 from .catalog import Catalog, NodeSpec, node_spec
 from .core_nodes import CORE_NODES
+from .devices import device_called
 from .progress import Progress, ProgressCallback
 from .result import NodeResult, WorkflowResult, preview_prefix, shown_files, shown_texts
 from .settings import apply_settings
@@ -60,6 +61,7 @@ def run_workflow(
         Values, files, previews and texts of the nodes that show something.
 
     Raises:
+        InputError: there is no such device.
         FileError: the workflow cannot be read, or `out_dir` is a file.
         WorkflowError: the workflow cannot run; all reasons are found before anything runs.
         FocusPullerError: a node refuses its inputs or fails; `node` names it.
@@ -72,7 +74,7 @@ def run_workflow(
     host = Host(
         input_dirs=input_folders(input_dirs, folder),
         output_dir=output_folder(out_dir),
-        device=torch.device(device) if device is not None else None,
+        device=device_called(device),
     )
     with installed_host(host), torch.inference_mode():
         described = [(node_spec(node), node) for node in (*CORE_NODES, *_own_nodes(nodes))]
