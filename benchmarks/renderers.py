@@ -74,7 +74,7 @@ def _rendered(image: np.ndarray, defocus: np.ndarray, method: Method) -> np.ndar
 
 def _timed(work: Callable[[], T], repeats: int) -> tuple[float, T]:
     """Best time in seconds, and the result; one run more than `repeats` to warm up, if several."""
-    times, result = [], work()if repeats > 1 else None
+    times, result = [], work() if repeats > 1 else None
     for _ in range(repeats):
         start = time.perf_counter()
         result = work()
