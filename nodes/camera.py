@@ -104,7 +104,7 @@ def _sources(photo: CameraData) -> str:
         "Sensor width": photo.sensor_width_mm is not None,
     }
     return "\n".join(
-        f"{name}: {'of the photo' if told else 'not in the photo, of this node'}"
+        f"{name}: from {'the photo' if told else 'this node, the photo does not tell it'}"
         for name, told in known.items()
     )
 

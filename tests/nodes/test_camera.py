@@ -38,7 +38,7 @@ class TestCamera:
     def test_a_photo_gives_focal_length_and_sensor_but_not_the_f_number(self):
         output = CameraNode.execute(**FIFTY, photo=photo_with(CROP_CAMERA))
         assert output[0] == Camera(focal_length_mm=35.0, f_number=1.8, sensor_width_mm=23.5)
-        assert output.ui["text"][0].count("of the photo") == 2
+        assert output.ui["text"][0].count("from the photo") == 2
 
     def test_f_number_zero_takes_the_photos(self):
         numbers = FIFTY | {"f_number": 0.0}
@@ -49,7 +49,7 @@ class TestCamera:
         manual_lens = CameraData(sensor_width_mm=23.5)
         output = CameraNode.execute(**FIFTY, photo=photo_with(manual_lens))
         assert output[0] == Camera(focal_length_mm=50.0, f_number=1.8, sensor_width_mm=23.5)
-        assert "Focal length: not in the photo, of this node" in output.ui["text"][0]
+        assert "Focal length: from this node, the photo does not tell it" in output.ui["text"][0]
 
     def test_f_number_zero_without_a_photo_is_refused(self, refuses):
         message = refuses(CameraNode, "f_number", **FIFTY | {"f_number": 0.0})

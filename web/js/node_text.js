@@ -16,7 +16,7 @@ function textWidget(node) {
     opacity: "0.8",
     padding: "2px 6px",
   });
-  const widget = node.addDOMWidget(WIDGET, "text", element, {
+  const widget = node.addDOMWidget(WIDGET, WIDGET, element, {
     serialize: false,
     hideOnZoom: false,
     getMinHeight: () => HEIGHT_PX,
