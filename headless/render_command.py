@@ -20,7 +20,7 @@ from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
 from ..photo.depth_files import load_depth
 from ..photo.files import make_folder
-from ..photo.photo import Photo, format_of, load_photo, save_photo
+from ..photo.photo import Photo, check_quality, format_of, load_photo, save_photo
 from .render import choose_focus, render
 
 BAR = "{percentage:3.0f}%|{bar}|"
@@ -190,8 +190,10 @@ def _point(text: str) -> tuple[float, float]:
 def _check_out(options: argparse.Namespace) -> None:
     """Find out before rendering what would make saving fail."""
     format_of(options.out)
-    if options.out.exists() and options.photo.exists() and options.out.samefile(options.photo):
-        raise InputError("--out", "the photo itself", "Give another name, to keep the original.")
+    check_quality(options.quality)
+    for path in (options.photo, options.depth, options.focus_mask, options.aperture_image):
+        if path and path.exists() and options.out.exists() and options.out.samefile(path):
+            raise InputError("--out", f"{path}, an input", "Give another name, to keep it.")
 
 
 def _depth(options: argparse.Namespace, photo: Photo) -> Depth:

@@ -61,6 +61,8 @@ def defocus_from_camera(
         )
     camera = camera.for_image(*depth.size)
     scale = torch.as_tensor(focus_scale)
+    if not bool(((scale > 0) & torch.isfinite(scale)).all()):
+        raise InputError("focus_scale", str(scale.tolist()), "Give a number above zero.")
     level = camera_bokeh_level(camera, focus.plane, scale)
     return defocus_from_bokeh_level(depth, focus, level)
 
@@ -87,7 +89,10 @@ def defocus_from_bokeh_level(depth: Depth, focus: Focus, level: float | Tensor) 
     if not bool(((level >= 0) & torch.isfinite(level)).all()):
         raise InputError("bokeh_level", str(level.tolist()), "Give a number, zero or more.")
     depths = depth.disparity.shape[0]
-    batch = depths if depths > 1 else len(focus.plane)
+    batch = depths if depths > 1 else max(len(focus.plane), level.numel())
+    if level.numel() not in (1, batch):
+        received = f"{level.numel()} levels for {batch} images"
+        raise InputError("bokeh_level", received, "Give one, or one per image.")
     disparity = depth.disparity.expand(batch, -1, -1, -1)
     sharp = focus.for_batch(batch).nearest_sharp(disparity)
     radius = signed_blur_radius(disparity, sharp, level.view(-1, 1, 1, 1))

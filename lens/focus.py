@@ -66,7 +66,10 @@ class Focus:
         """
         plane = torch.atleast_1d(torch.as_tensor(disparity, dtype=torch.float32))
         _require(
-            bool((plane >= 0).all()), "focus_disparity", disparity, "Give zero (infinity) or more."
+            bool(((plane >= 0) & torch.isfinite(plane)).all()),
+            "focus_disparity",
+            disparity,
+            "Give a number, zero (infinitely far) or more.",
         )
         if not is_metric:
             _require(

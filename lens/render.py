@@ -87,7 +87,7 @@ def render(
         two; a single image or defocus map serves a whole batch.
 
     Raises:
-        InputError: the batches do not fit, or the image holds NaN or infinity.
+        InputError: the batches do not fit, or image or map are empty, NaN or infinite.
     """
     lens = lens or Lens()
     _check_image(image)
@@ -132,6 +132,9 @@ def _check_image(image: Tensor) -> None:
 
 def _radius_for(image: Tensor, defocus: Defocus) -> Tensor:
     height, width = image.shape[-2:]
+    if defocus.radius.numel() == 0 or not bool(torch.isfinite(defocus.radius).all()):
+        received = f"an empty, NaN or infinite map {tuple(defocus.radius.shape)}"
+        raise InputError("defocus", received, "Make it by defocus_from_camera or _bokeh_level.")
     if defocus.size != (height, width):
         logger.warning(
             "The defocus map is %d×%d, the image %d×%d: the map is resampled.",

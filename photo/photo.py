@@ -129,8 +129,7 @@ def save_photo(
     format_name = format_of(path)
     if depth is not None and format_name != "JPEG":
         raise InputError("depth", f"a {format_name} file", "Only JPEG can hold depth.")
-    if not 1 <= quality <= 100:
-        raise InputError("quality", repr(quality), "Give 1 to 100.")
+    check_quality(quality)
     picture = Image.fromarray(_eight_bits(image))
     new_exif = exif_with_new_focus(exif, f_number, subject_distance_m, picture.size)
     content = _encoded(picture, format_name, new_exif, quality, png_text or {})
@@ -169,6 +168,16 @@ def _exif_bytes(decoded: DecodedImage) -> bytes:
         with contextlib.suppress(Exception):
             stored = decoded.exif.tobytes()
     return stored
+
+
+def check_quality(quality: int) -> None:
+    """Refuse a quality of JPEG and WebP that is not 1 to 100.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 1 <= quality <= 100:
+        raise InputError("quality", repr(quality), "Give 1 to 100.")
 
 
 def format_of(path: Path) -> str:

@@ -310,8 +310,20 @@ class TestRenderRefuses:
         (folder / "link.png").symlink_to(folder / "photo.png")
         before = (folder / "photo.png").read_bytes()
         message = refused(*RENDER, "--bokeh-level", 6, "-o", out)
-        assert message.startswith("focuspuller: --out: received the photo itself.")
+        assert message.startswith("focuspuller: --out: received photo.png, an input.")
         assert (folder / "photo.png").read_bytes() == before
+
+    @pytest.mark.usefixtures("no_rendering")
+    def test_the_depth_is_never_replaced(self, refused):
+        depth = ["--depth", "disparity.png"]
+        message = refused("render", "photo.png", *depth, *NEAR_FOCUS, "-o", "disparity.png")
+        assert "received disparity.png, an input." in message
+
+    @pytest.mark.parametrize("quality", [0, 101])
+    @pytest.mark.usefixtures("no_rendering")
+    def test_an_impossible_quality_is_refused_before_rendering(self, refused, quality):
+        message = refused(*RENDER, "--bokeh-level", 6, "--quality", quality, "-o", "a.jpg")
+        assert f"quality: received {quality}." in message
 
     @pytest.mark.parametrize("out", ["soft", "soft.gif", "soft.exr", "soft.heic"])
     @pytest.mark.usefixtures("no_rendering")

@@ -61,6 +61,11 @@ class TestFromACamera:
             alone = defocus_from_camera(SCENE, Focus.at_distance(distance), CAMERA).radius
             torch.testing.assert_close(two[index : index + 1], alone)
 
+    @pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
+    def test_no_focus_scale(self, scale: float) -> None:
+        with pytest.raises(InputError, match="focus_scale"):
+            defocus_from_camera(SCENE, Focus.at_distance(2.0), CAMERA, scale)
+
     def test_a_sharp_range_does_not_change_the_lens(self) -> None:
         focus = Focus.at_distance(2.0, range_m=2.0)
         expected = [0.0, 0.0, 20.2596 * (1 / 4 - 1 / 3), 20.2596 * (1 / 10 - 1 / 3), -20.2596 / 3]
@@ -150,7 +155,12 @@ class TestFromABokehLevel:
         with pytest.raises(InputError, match="2 focus values for 3 images"):
             defocus_from_bokeh_level(depth, Focus.at_distance([1.0, 2.0]), 4.0)
 
-    @pytest.mark.parametrize("level", [-1.0, math.nan])
+    def test_levels_that_do_not_fit(self) -> None:
+        depth = Depth.from_metres(torch.ones(2, 1, 2, 2))
+        with pytest.raises(InputError, match="3 levels for 2 images"):
+            defocus_from_bokeh_level(depth, AT_2_M, torch.ones(3))
+
+    @pytest.mark.parametrize("level", [-1.0, math.nan, math.inf])
     def test_no_level(self, level: float) -> None:
         with pytest.raises(InputError, match="bokeh_level"):
             defocus_from_bokeh_level(SCENE, AT_2_M, level)

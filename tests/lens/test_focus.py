@@ -82,7 +82,14 @@ class TestAtADisparity:
 
     @pytest.mark.parametrize(
         ("disparity", "is_metric"),
-        [(-0.1, True), (-0.1, False), (1.1, False), (math.nan, True), (math.nan, False)],
+        [
+            (-0.1, True),
+            (-0.1, False),
+            (1.1, False),
+            (math.nan, True),
+            (math.nan, False),
+            (math.inf, True),
+        ],
     )
     def test_no_disparity(self, disparity: float, is_metric: bool) -> None:
         with pytest.raises(InputError, match="focus_disparity"):

@@ -236,6 +236,12 @@ def test_broken_pixels_are_refused(broken: float) -> None:
         render(image, constant(1.0))
 
 
+@pytest.mark.parametrize("radius", [torch.full((1, 1, 20, 28), math.nan), torch.ones(0, 1, 20, 28)])
+def test_a_broken_map_is_refused(radius: Tensor) -> None:
+    with pytest.raises(InputError, match="defocus"):
+        render(noise(1, 3, 20, 28), Defocus(radius))
+
+
 def test_what_no_disc_reaches_keeps_its_light() -> None:
     """One pixel is blurred to a ring around itself, its neighbours are sharp."""
     ring = torch.ones(32, 32)
