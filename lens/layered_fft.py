@@ -31,8 +31,8 @@ from .blur_disc import BlurDisc
 # The ladder of radii: steps of FIRST_STEP px that grow by GROWTH once that is more. Small discs
 # change with every fraction of a pixel, large ones with their relative size. `make bench` prints
 # what it costs and how close to the exact definition it comes.
-FIRST_STEP = 0.35
-GROWTH = 1.12
+FIRST_STEP = 0.25
+GROWTH = 1.15
 
 # Complex spectra worked on at once: a CPU wants them in its cache, a GPU wants many.
 SPECTRA_BYTES = {"cpu": 4 * 2**20, "cuda": 512 * 2**20}
@@ -41,10 +41,11 @@ OnProgress = Callable[[float], None]
 
 
 def ladder(max_radius: float) -> list[float]:
-    """Radii of the layers in px, from 0 to beyond `max_radius`."""
+    """Radii of the layers in px, from 0 to beyond `max_radius`, by a pixel at most."""
+    last = math.floor(max_radius) + 1.0
     radii = [0.0]
     while radii[-1] <= max_radius:
-        radii.append(max(radii[-1] + FIRST_STEP, radii[-1] * GROWTH))
+        radii.append(min(max(radii[-1] + FIRST_STEP, radii[-1] * GROWTH), last))
     return radii
 
 
@@ -144,7 +145,9 @@ class _Scatter(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         source, position = ctx.saved_tensors
         value, slope = _gather_tiles(
             gradients[0], position, ctx.layers, ctx.margin, adjoint=True, with_slope=True
@@ -165,7 +168,9 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         position, slope = ctx.saved_tensors
         (gradient,) = gradients
         to_source = (
@@ -210,13 +215,13 @@ def _scatter_tiles(
         pixels = torch.stack([_cut(tiled, tile, tile_size) for tile in batch.tiles])
         packed = _pack(pixels)
         spectra = packed.new_zeros(*packed.shape[:2], batch.side, batch.side)
+        surround = (batch.reach, batch.side - tile_size - batch.reach) * 2
         for layer, chosen in _occupied_layers(batch):
             share = _share(batch.position[chosen], layer)
             layered = torch.view_as_real(packed[chosen]) * share[:, None, :, :, None]
-            transform = torch.fft.fft2(torch.view_as_complex(layered), s=(batch.side,) * 2)
-            spectra[chosen] += layers.multiply(transform, layer, adjoint)
+            framed = F.pad(torch.view_as_complex(layered), surround)
+            spectra[chosen] += layers.multiply(torch.fft.fft2(framed), layer, adjoint)
         spread = _unpack(torch.fft.ifft2(spectra), channels)
-        spread = spread.roll((batch.reach, batch.reach), (2, 3))
         extent = tile_size + 2 * batch.reach
         for tile, light in zip(batch.tiles, spread, strict=True):
             top, left = tile.top + border - batch.reach, tile.left + border - batch.reach
@@ -352,9 +357,9 @@ def _tile_counts(height: int, width: int, tile_size: int) -> tuple[int, int]:
 
 
 def _bucketed_reach(reach: int) -> int:
-    """Round up to a power of two or 1.5 times one, so that few transform sizes occur."""
-    power = 2 ** max(2, math.ceil(math.log2(max(reach, 1))))
-    return power * 3 // 4 if reach <= power * 3 // 4 else power
+    """Round up to an eighth of the next power of two, so that few transform sizes occur."""
+    step = max(4, 2 ** math.ceil(math.log2(reach)) // 8)
+    return math.ceil(reach / step) * step
 
 
 def _fast_length(length: int) -> int:

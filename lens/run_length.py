@@ -25,11 +25,9 @@ from ..errors import MissingDependencyError
 from .blur_disc import BlurDisc
 
 # Radii are rounded to a ladder: every 1/64 px below 2 px, where a disc's sum swings with its
-# radius, then every 1/8 px or 1/64 of the radius, whichever is more.
+# radius, from there about every 1/64 of the radius.
 STEPS_PER_PIXEL = 64
-FINE_BELOW = 2 * STEPS_PER_PIXEL
-COARSE_STEP = STEPS_PER_PIXEL // 8
-RELATIVE_STEP = 64
+STEPS_PER_RADIUS = 64
 
 # A disc's weights are rounded to this many levels of its maximum, which cuts the endless tails of
 # its edge. Small discs get more: they are nearly all edge, and highlights shine through it.
@@ -143,8 +141,7 @@ def _ladder(largest: int) -> Ints:
     """The radii that have a disc, in 1/`STEPS_PER_PIXEL` px, up to `largest` or just beyond."""
     steps = [0]
     while steps[-1] < largest:
-        here = steps[-1]
-        steps.append(here + (1 if here < FINE_BELOW else max(COARSE_STEP, here // RELATIVE_STEP)))
+        steps.append(steps[-1] + max(1, steps[-1] // STEPS_PER_RADIUS))
     return np.array(steps, np.int64)
 
 

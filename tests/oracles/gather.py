@@ -7,7 +7,10 @@ for its tests.
 from __future__ import annotations
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from .scatter import Coverage, rim_of_polygon
 
@@ -62,3 +65,30 @@ def naive_gather(image: Array, defocus: Array, coverage: Coverage = soft_circle)
             window = padded[:, top : top + 2 * reach + 1, left : left + 2 * reach + 1]
             result[:, y, x] = (window * weight).sum((1, 2)) / (weight.sum() + 1e-8)
     return result
+
+
+def dense_gather(image: Tensor, defocus: Tensor) -> Tensor:
+    """`naive_gather` with round discs over all pairs of pixels at once, differentiable in torch.
+
+    Args:
+        image: `[C,H,W]` float64.
+        defocus: `[H,W]` float64, px; no derivative below a radius of 0.5.
+    """
+    _, height, width = image.shape
+    margin = int(defocus.detach().abs().max()) + 2
+    padded = F.pad(image[None], (margin,) * 4, mode="replicate")[0]
+    target_y, target_x = _places(height, width, 0)
+    source_y, source_x = _places(height, width, margin)
+    dy, dx = target_y[:, None] - source_y, target_x[:, None] - source_x
+    distance = torch.hypot(dy, dx)  # [targets, sources]
+    radius = defocus.abs().clamp(min=0.5).flatten()[:, None]
+    weight = (radius + 0.5 - distance).clamp(0.0, 1.0)
+    weight = weight / (weight.sum(1, keepdim=True) + 1e-8)
+    return (padded.flatten(1) @ weight.T).view_as(image)
+
+
+def _places(height: int, width: int, margin: int) -> tuple[Tensor, Tensor]:
+    y = torch.arange(-margin, height + margin, dtype=torch.float64)
+    x = torch.arange(-margin, width + margin, dtype=torch.float64)
+    grid = torch.meshgrid(y, x, indexing="ij")
+    return grid[0].flatten(), grid[1].flatten()

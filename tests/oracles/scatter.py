@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 Array = NDArray[np.float64]
 # Weight 0..1 of a disc at the offsets (dx, dy) from its source, y down, for a blur radius in px.
@@ -103,3 +105,21 @@ def naive_bokeh(
     """The picture `[C,H,W]`: the sums of light divided by the sums of weights."""
     light, weights = naive_scatter(image, defocus, coverage, weighting)
     return light / weights
+
+
+def dense_bokeh(image: Tensor, defocus: Tensor) -> Tensor:
+    """`naive_bokeh` with round discs over all pairs of pixels at once, differentiable in torch.
+
+    Args:
+        image: `[C,H,W]` float64.
+        defocus: `[H,W]` float64, px; the derivative of |r| at 0 is 0.
+    """
+    _, height, width = image.shape
+    radius = defocus.abs().flatten()
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    dy, dx = ((line.flatten()[:, None] - line.flatten()).abs() for line in (y, x))
+    distance = torch.hypot(dy.double(), dx.double())  # [targets, sources]
+    window = torch.maximum(dy, dx) <= radius.detach().int() + 1
+    weight = (0.5 + 0.5 * torch.tanh(4.0 * (radius - distance))) / (radius**2 + 0.2) * window
+    light = image.flatten(1) @ weight.T
+    return (light / weight.sum(1)).view_as(image)
