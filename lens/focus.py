@@ -39,15 +39,15 @@ class Focus:
     is_metric: bool
 
     @classmethod
-    def at_distance(cls, metres: float | Sequence[float], range_m: float = 0.0) -> Focus:
+    def at_distance(cls, metres: float | Sequence[float] | Tensor, range_m: float = 0.0) -> Focus:
         """Focus at metric distances; infinity is allowed.
 
         Args:
-            metres: focus distance, one or one per image, > 0.
+            metres: focus distance, one or one per image, > 0; a tensor to differentiate by it.
             range_m: metres of depth that stay sharp, half of them in front of the plane (all that
                 there is, if the plane is nearer than that).
         """
-        distance = torch.atleast_1d(torch.as_tensor(metres, dtype=torch.float32))
+        distance = _numbers(metres)
         _require(bool((distance > 0).all()), "focus_distance", metres, "Give metres above zero.")
         _require(range_m >= 0, "focus_range", range_m, "Give zero or more metres.")
         nearest = (distance - range_m / 2).clamp(min=NEAREST_M).minimum(distance)
@@ -64,7 +64,7 @@ class Focus:
             disparity: focus disparity, one or one per image, >= 0.
             width: span of disparity that stays sharp, centred on the plane.
         """
-        plane = torch.atleast_1d(torch.as_tensor(disparity, dtype=torch.float32))
+        plane = _numbers(disparity)
         _require(
             bool(((plane >= 0) & torch.isfinite(plane)).all()),
             "focus_disparity",
@@ -257,6 +257,13 @@ def _interpolate_keyframes(
     if easing == "smooth":
         progress = progress * progress * (3.0 - 2.0 * progress)
     return torch.lerp(track[after - 1], track[after], progress)
+
+
+def _numbers(values: float | Sequence[float] | Tensor) -> Tensor:
+    """`[B]`; a tensor keeps its precision and its gradient."""
+    if not isinstance(values, Tensor):
+        values = torch.as_tensor(values, dtype=torch.float32)
+    return torch.atleast_1d(values.to(torch.promote_types(values.dtype, torch.float32)))
 
 
 def _require(condition: bool, subject: str, received: object, advice: str) -> None:

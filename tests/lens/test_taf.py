@@ -174,7 +174,7 @@ class TestGradients:
         self, image: Tensor, metres: Tensor, focus_m: Tensor, scale: Tensor, f_number: Tensor
     ) -> Tensor:
         camera = Camera(50.0, f_number, 36.0, 500)  # pyright: ignore[reportArgumentType]
-        focus = Focus.at_distance(focus_m)  # pyright: ignore[reportArgumentType]
+        focus = Focus.at_distance(focus_m)
         defocus = defocus_from_camera(Depth.from_metres(metres), focus, camera, scale)
         return render(image, defocus, Lens("taf"))
 
@@ -195,7 +195,7 @@ class TestGradients:
         image = torch.from_numpy(photo(self.height, self.width)[None, :2])
         return {"image": image, "metres": self.metres(), **numbers}
 
-    @pytest.mark.parametrize("name", ["image", "metres", "scale", "f_number"])
+    @pytest.mark.parametrize("name", ["image", "metres", "focus_m", "scale", "f_number"])
     def test_are_those_of_the_rendered_picture(self, name: str) -> None:
         inputs = self.inputs()
 
