@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .lens.focus import Focus, pull_focus
     from .lens.optics import Camera
     from .lens.render import LENSES, Lens
+    from .models.bokehme.handle import bokehme_lens
     from .nodes import FocusPullerExtension
     from .photo.depth_files import load_depth, save_depth
     from .photo.photo import Photo, load_photo, save_photo
@@ -43,6 +44,7 @@ _HOMES = {
     "LENSES": "lens.render",
     "Lens": "lens.render",
     "Photo": "photo.photo",
+    "bokehme_lens": "models.bokehme.handle",
     "load_depth": "photo.depth_files",
     "load_photo": "photo.photo",
     "pull_focus": "lens.focus",
@@ -64,6 +66,7 @@ __all__ = [
     "FocusPullerError",
     "Lens",
     "Photo",
+    "bokehme_lens",
     "comfy_entrypoint",
     "load_depth",
     "load_photo",

@@ -18,10 +18,15 @@ from ..lens.depth import Depth
 from ..lens.image import to_planar
 from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
+from ..models.bokehme.handle import bokehme_lens
 from ..photo.depth_files import load_depth
 from ..photo.files import make_folder
 from ..photo.photo import Photo, check_quality, format_of, load_photo, save_photo
 from .render import choose_focus, render
+from .settings import BOOLEANS
+
+# Options that are files of weights: BokehMe's networks.
+NETWORKS = {"bokehme": ("arnet", "iunet")}
 
 BAR = "{percentage:3.0f}%|{bar}|"
 
@@ -166,7 +171,8 @@ def _add_lens_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="option of the lens, such as gamma=4 or weighting=energy; may be repeated",
+        help="option of the lens, such as gamma=4, weighting=energy or, for BokehMe's networks, "
+        "arnet=FILE and iunet=FILE; may be repeated",
     )
     group.add_argument("--blades", type=int, default=0, help="of the iris, 3..20; 0 is a circle")
     group.add_argument("--rotation", metavar="DEGREES", type=float, default=0.0)
@@ -252,17 +258,34 @@ def _grey(path: Path) -> torch.Tensor:
 
 def _lens(options: argparse.Namespace) -> Lens:
     kind = LENSES[options.lens].options
-    types = {field.name: field.type for field in dataclasses.fields(kind)}
+    types = {field.name: str(field.type) for field in dataclasses.fields(kind)}
+    networks = NETWORKS.get(options.lens, ())
     chosen: dict[str, Any] = {}
+    files: dict[str, str] = {}
     for text in options.lens_option:
         name, separator, value = text.partition("=")
-        if not separator or name not in types:
-            known = ", ".join(types) or "none"
+        if not separator or name not in (*types, *networks):
+            known = ", ".join([*types, *networks]) or "none"
             raise InputError("--lens-option", repr(text), f"Options of {options.lens}: {known}.")
-        chosen[name] = _number_or_text(value)
-        if isinstance(chosen[name], str) and str(types[name]).startswith("float"):
-            raise InputError("--lens-option", repr(text), f"Give a number for {name}.")
+        if name in networks:
+            files[name] = value
+        else:
+            chosen[name] = _option(name, value, types[name])
+    if networks:
+        return bokehme_lens(kind(**chosen), **files)
     return Lens(options.lens, kind(**chosen))
+
+
+def _option(name: str, text: str, kind: str) -> float | bool | str:
+    """The value that `text` means for an option of this type."""
+    if kind.startswith("bool"):
+        if text.lower() not in BOOLEANS:
+            raise InputError("--lens-option", repr(f"{name}={text}"), f"Give {name}=on or off.")
+        return BOOLEANS[text.lower()]
+    value = _number_or_text(text)
+    if isinstance(value, str) and kind.startswith("float"):
+        raise InputError("--lens-option", repr(f"{name}={text}"), f"Give a number for {name}.")
+    return value
 
 
 def _number_or_text(text: str) -> float | str:

@@ -23,6 +23,12 @@ Method = Literal["fft", "exact"]
 # A target that hardly any disc reaches (a ring-shaped aperture at the frame) keeps its own light.
 LEAST_WEIGHT = 1e-3
 
+# Highlights: coded values from here on are brightened, the brightest by this fraction, where the
+# defocus is more than a tenth of its range. All three as published.
+HIGHLIGHT_THRESHOLD = 220 / 255
+HIGHLIGHT_GAIN = 0.4
+HIGHLIGHT_LEAST_DEFOCUS = 0.1
+
 
 @dataclass(frozen=True)
 class BokehMeOptions:
@@ -35,11 +41,13 @@ class BokehMeOptions:
             pixel spread exactly the light that it has.
         method: "fft" runs everywhere and is differentiable; "exact" follows the definition more
             closely (numba, CPU only, not differentiable).
+        highlights: brightens what is nearly white and out of focus before it is spread.
     """
 
     gamma: float | None = None
     weighting: Weighting = "bokehme"
     method: Method = "fft"
+    highlights: bool = False
 
     def __post_init__(self) -> None:
         if self.gamma is not None and not 1.0 <= self.gamma <= 5.0:
@@ -76,11 +84,34 @@ def render_bokehme(
     Returns:
         Linear light `[B,C,H,W]`; differentiable in `image` and `defocus` with method "fft".
     """
+    if options.highlights:
+        image = brighten_highlights(image, defocus)
     if options.gamma is None:
         return _scatter_average(image, defocus, aperture, options, on_progress)
     powered = decode_gamma(linear_to_srgb(image), options.gamma)
     blurred = _scatter_average(powered, defocus, aperture, options, on_progress)
     return srgb_to_linear(encode_gamma(blurred, options.gamma))
+
+
+def brighten_highlights(image: Tensor, defocus: Tensor) -> Tensor:
+    """Give clipped highlights that are out of focus some of their light back.
+
+    BokehMe multiplies coded values by up to 1.4. It measures defocus in disparity, of a map that
+    spans 0..1: that is the blur radius by the range of radii (at least 1 px).
+
+    Args:
+        image: linear light `[B,C,H,W]`.
+        defocus: signed blur radius `[B,1,H,W]`, px.
+
+    Returns:
+        Linear light `[B,C,H,W]`.
+    """
+    coded = linear_to_srgb(image)
+    largest, least = (bound(defocus, (1, 2, 3), keepdim=True) for bound in (torch.amax, torch.amin))
+    disparity = defocus / (largest - least).clamp(min=1.0)
+    is_blurred = torch.tanh(200.0 * (disparity.square() - HIGHLIGHT_LEAST_DEFOCUS**2)).clamp(min=0)
+    is_light = torch.tanh(10.0 * (coded - HIGHLIGHT_THRESHOLD)).clamp(min=0)
+    return srgb_to_linear(coded * (1.0 + HIGHLIGHT_GAIN * is_blurred * is_light))
 
 
 def _scatter_average(

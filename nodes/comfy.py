@@ -36,6 +36,8 @@ __all__ = [
     "io",
     "make_room",
     "metadata_enabled",
+    "model_files",
+    "model_path",
     "output_target",
     "progress",
     "render_device",
@@ -67,6 +69,33 @@ def input_path(name: str) -> Path:
     if not INSIDE_COMFYUI:
         return current_host().input_path(name)
     return Path(_comfy("folder_paths").get_annotated_filepath(name))
+
+
+def model_files(folder: str, extensions: Sequence[str]) -> list[str]:
+    """Names of the weights in and below one of the folders of models, sorted.
+
+    Args:
+        folder: such as "bokehme".
+        extensions: in lower case with the dot, such as ".pth".
+    """
+    if not INSIDE_COMFYUI:
+        return current_host().model_files(folder, extensions)
+    names = _folders_with_models(folder).get_filename_list(folder)
+    return sorted(name for name in names if Path(name).suffix.lower() in extensions)
+
+
+def model_path(folder: str, name: str) -> Path:
+    """The file that `model_files` calls `name`. The file need not exist."""
+    if not INSIDE_COMFYUI:
+        return current_host().model_path(folder, name)
+    return Path(_folders_with_models(folder).get_full_path(folder, name) or name)
+
+
+def _folders_with_models(folder: str) -> Any:
+    """ComfyUI's `folder_paths`, to which our folder of models is known."""
+    paths = _comfy("folder_paths")
+    paths.add_model_folder_path(folder, str(Path(paths.models_dir) / folder))
+    return paths
 
 
 def output_target(filename_prefix: str, width: int, height: int) -> OutputTarget:

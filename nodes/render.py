@@ -169,7 +169,8 @@ class RenderBokeh(io.ComfyNode):
         blur = expect(defocus, Defocus, "defocus", "Connect Defocus Map.")
         renderer = expect_if_given(lens, Lens, "lens", "Connect TAF Lens or BokehMe Lens.")
         shape = expect_if_given(aperture, Aperture, "aperture", "Connect Aperture.")
-        make_room(working_memory(*pictures.shape[-2:]))
+        height, width = pictures.shape[-2:]
+        make_room(working_memory(height, width, renderer))
         report = progress(PROGRESS_STEPS)
         rendered = render(
             pictures if linear else srgb_to_linear(pictures),

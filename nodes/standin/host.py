@@ -6,12 +6,13 @@ directory.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -35,6 +36,11 @@ class OutputTarget(NamedTuple):
     subfolder: str
 
 
+def default_models_dir() -> Path:
+    """Where weights are: the environment variable FOCUSPULLER_MODELS, or `models` here."""
+    return Path(os.environ.get("FOCUSPULLER_MODELS") or "models")
+
+
 @dataclass(frozen=True)
 class Host:
     """The surroundings of a running node.
@@ -46,6 +52,7 @@ class Host:
         preview_prefix: file names of previews begin with it.
         keeps_previews: whether previews are written at all.
         on_step: called with (steps done, steps in all) while a node works.
+        models_dir: has a folder for each kind of weights, like ComfyUI's `models`.
     """
 
     input_dirs: Sequence[Path] = (Path(),)
@@ -54,6 +61,7 @@ class Host:
     preview_prefix: str = "preview"
     keeps_previews: bool = True
     on_step: Callable[[int, int], None] | None = None
+    models_dir: Path = field(default_factory=default_models_dir)
 
     def input_files(self, extensions: Sequence[str]) -> list[str]:
         """Sorted names of the files right in the input folders with one of `extensions`."""
@@ -79,6 +87,18 @@ class Host:
             return self.output_dir / bare
         candidates = [folder / bare for folder in self.input_dirs] or [Path(bare)]
         return next((path for path in candidates if path.is_file()), candidates[0])
+
+    def model_files(self, folder: str, extensions: Sequence[str]) -> list[str]:
+        """Sorted names of the weights in and below a folder of models."""
+        return sorted(
+            path.relative_to(self.models_dir / folder).as_posix()
+            for path in (self.models_dir / folder).rglob("*")
+            if path.suffix.lower() in extensions and path.is_file()
+        )
+
+    def model_path(self, folder: str, name: str) -> Path:
+        """The file that a folder of models holds under a name."""
+        return self.models_dir / folder / name
 
     def output_target(self, filename_prefix: str, width: int, height: int) -> OutputTarget:
         """Folder and next free number for pictures called `filename_prefix`.

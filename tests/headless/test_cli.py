@@ -18,8 +18,10 @@ import torch
 from focuspuller.headless import render_command
 from focuspuller.headless.cli import main
 from focuspuller.lens.depth import Depth
+from focuspuller.models.bokehme.architecture import ARNet, IUNet
 from focuspuller.photo.embedded_depth import embed_depth
 from focuspuller.photo.photo import load_photo
+from oracles.weights import filled
 from PIL import Image
 
 HEIGHT, WIDTH = 24, 36
@@ -197,12 +199,17 @@ class TestRender:
                 None,
             ),
             (
+                ["--lens-option", "gamma=4", "--lens-option", "highlights=on"],
+                fp.Lens("bokehme", fp.BokehMeOptions(gamma=4.0, highlights=True)),
+                None,
+            ),
+            (
                 ["--blades", "5", "--rotation", "20", "--roundness", "0.2"],
                 "bokehme",
                 fp.Aperture(5, 20.0, 0.2),
             ),
         ],
-        ids=["lens", "options", "aperture"],
+        ids=["lens", "options", "switch", "aperture"],
     )
     def test_lens_and_aperture_have_options(self, cli, folder, words, lens, aperture):
         assert cli(*RENDER, "--bokeh-level", 12, *words, "-o", "out.png").code == 0
@@ -378,6 +385,19 @@ class TestRenderRefuses:
         assert "near and far" in stderr
         assert "bokeh" in stderr
 
+    def test_networks_come_from_files(self, cli, folder):
+        files = {}
+        for name, network in {"arnet": ARNet(), "iunet": IUNet()}.items():
+            files[name] = folder / f"{name}.pth"
+            torch.save({"model": filled(network).state_dict()}, files[name])
+        words = [f"--lens-option={name}={path}" for name, path in files.items()]
+        assert cli(*RENDER, "--bokeh-level", 12, *words, "-o", "out.png").code == 0
+        image, metres = load_photo(folder / "photo.png").image, np.load(folder / "depth.npy")
+        lens = fp.bokehme_lens(**files)
+        expected = fp.render(image, metres, focus_point=(0.1, 0.5), bokeh_level=12.0, lens=lens)
+        saved = load_photo(folder / "out.png").image
+        np.testing.assert_allclose(saved, expected.clip(0, 1), atol=0.6 / 255)
+
     def test_focus_within_the_focal_length(self, refused):
         photo = ["render", "photo.png", "--depth", "depth.npy", "--focus-distance", 0.04]
         camera = ["--f-number", 2, "--focal-length", 50, "--sensor-width", 36]
@@ -386,8 +406,14 @@ class TestRenderRefuses:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (["--lens-option", "gamma"], "Options of bokehme: gamma, weighting, method."),
-            (["--lens-option", "blur=3"], "Options of bokehme: gamma, weighting, method."),
+            (["--lens-option", "gamma"], "Options of bokehme: gamma, weighting, method, highl"),
+            (["--lens-option", "blur=3"], "method, highlights, arnet, iunet."),
+            (["--lens-option", "highlights=some"], "Give highlights=on or off."),
+            (["--lens-option", "arnet=a.pth"], "arnet, iunet: received only arnet"),
+            (
+                ["--lens-option", "arnet=a.pth", "--lens-option", "iunet=b.pth"],
+                "a.pth: received a file that does not exist",
+            ),
             (["--lens-option", "gamma=strong"], "Give a number for gamma."),
             (["--lens-option", "gamma=nan"], "Give a number for gamma."),
             (["--lens-option", "gamma=9"], "Give 1 to 5"),

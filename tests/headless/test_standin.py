@@ -204,6 +204,7 @@ def inside_comfyui(tmp_path: Path, monkeypatch) -> ModuleType:
     """`nodes.comfy` as it is when ComfyUI imports it; ComfyUI itself is faked."""
     (tmp_path / "in.png").touch()
     updates: list[int] = []
+    folders: dict[str, str] = {}
 
     def throw() -> None:
         if updates:
@@ -215,6 +216,10 @@ def inside_comfyui(tmp_path: Path, monkeypatch) -> ModuleType:
         "folder_paths": SimpleNamespace(
             get_input_directory=lambda: str(tmp_path),
             get_output_directory=lambda: "/out",
+            models_dir="/models",
+            add_model_folder_path=lambda name, path: folders.setdefault(name, path),
+            get_filename_list=lambda name: ["b.pth", "a.safetensors", "a.txt"],
+            get_full_path=lambda name, file: f"{folders[name]}/{file}" if "a" in file else None,
             get_annotated_filepath=lambda name: str(tmp_path / name),
             get_save_image_path=lambda prefix, folder, w, h: (
                 f"{folder}/s",
@@ -254,6 +259,16 @@ def test_inside_comfyui_its_own_services_are_used(inside_comfyui, tmp_path: Path
     assert inside_comfyui.render_device() == torch.device("meta")
     assert inside_comfyui.intermediate_device() == torch.device("cpu")
     assert not inside_comfyui.metadata_enabled()
+
+
+def test_inside_comfyui_weights_are_in_its_folder_of_models(inside_comfyui):
+    assert inside_comfyui.model_files("bokehme", (".pth", ".safetensors")) == [
+        "a.safetensors",
+        "b.pth",
+    ]
+    path = inside_comfyui.model_path("bokehme", "a.safetensors")
+    assert path == Path("/models/bokehme/a.safetensors")
+    assert inside_comfyui.model_path("bokehme", "gone.pth") == Path("gone.pth")
 
 
 def test_inside_comfyui_progress_stops_when_the_user_asks(inside_comfyui):

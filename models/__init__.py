@@ -1,0 +1,1 @@
+"""Neural networks: architectures under their published names, and how users' weights are loaded."""
