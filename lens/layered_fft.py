@@ -213,15 +213,15 @@ def _scatter_tiles(
     tiled = _pad_to_tiles(source, tile_size)
     for batch in _batches(position, layers, tile_size, with_slope=False):
         pixels = torch.stack([_cut(tiled, tile, tile_size) for tile in batch.tiles])
-        packed = _pack(pixels)
+        packed = pack(pixels)
         spectra = packed.new_zeros(*packed.shape[:2], batch.side, batch.side)
         surround = (batch.reach, batch.side - tile_size - batch.reach) * 2
         for layer, chosen in _occupied_layers(batch):
-            share = _share(batch.position[chosen], layer)
-            layered = torch.view_as_real(packed[chosen]) * share[:, None, :, :, None]
+            part = share(batch.position[chosen], layer)
+            layered = torch.view_as_real(packed[chosen]) * part[:, None, :, :, None]
             framed = F.pad(torch.view_as_complex(layered), surround)
             spectra[chosen] += layers.multiply(torch.fft.fft2(framed), layer, adjoint)
-        spread = _unpack(torch.fft.ifft2(spectra), channels)
+        spread = unpack(torch.fft.ifft2(spectra), channels)
         extent = tile_size + 2 * batch.reach
         for tile, light in zip(batch.tiles, spread, strict=True):
             top, left = tile.top + border - batch.reach, tile.left + border - batch.reach
@@ -262,15 +262,15 @@ def _gather_tiles(
         pixels = torch.stack(
             [_cut(bordered, tile, extent, border - batch.reach) for tile in batch.tiles]
         )
-        spectra = torch.fft.fft2(_pack(pixels), s=(batch.side,) * 2)
+        spectra = torch.fft.fft2(pack(pixels), s=(batch.side,) * 2)
         inner = slice(batch.reach, batch.reach + tile_size)
         total = pixels.new_zeros(len(batch.tiles), channels, tile_size, tile_size)
         rate = torch.zeros_like(total) if with_slope else None
         for layer, chosen in _occupied_layers(batch):
             blurred = torch.fft.ifft2(layers.multiply(spectra[chosen], layer, adjoint))
-            layered = _unpack(blurred[..., inner, inner], channels)
+            layered = unpack(blurred[..., inner, inner], channels)
             place = batch.position[chosen]
-            total[chosen] += layered * _share(place, layer)[:, None]
+            total[chosen] += layered * share(place, layer)[:, None]
             if rate is not None:
                 rate[chosen] += layered * _share_slope(place, layer)[:, None]
         _paste(value, batch.tiles, total)
@@ -280,13 +280,13 @@ def _gather_tiles(
     return value, None if slope is None else slope[..., :height, :width]
 
 
-def _share(position: Tensor, layer: int) -> Tensor:
+def share(position: Tensor, layer: int) -> Tensor:
     """Part of each pixel that belongs to a layer, 0..1."""
     return (1.0 - (position - layer).abs()).clamp(min=0.0)
 
 
 def _share_slope(position: Tensor, layer: int) -> Tensor:
-    """Derivative of `_share` by the position, taken upward at the steps."""
+    """Derivative of `share` by the position, taken upward at the steps."""
     below = position.floor()
     return (below == layer - 1).to(position.dtype) - (below == layer).to(position.dtype)
 
@@ -308,7 +308,7 @@ def _batches(
     reaches = [_bucketed_reach(BlurDisc.reach(float((radii * row).amax()))) for row in occupied]
     done = 0
     for reach in sorted(set(reaches)):
-        side = _fast_length(tile_size + 2 * reach)
+        side = fast_length(tile_size + 2 * reach)
         members = [index for index, other in enumerate(reaches) if other == reach]
         budget = SPECTRA_BYTES.get(position.device.type, SPECTRA_BYTES["cuda"])
         count = max(1, budget // (16 * side * side))
@@ -362,7 +362,7 @@ def _bucketed_reach(reach: int) -> int:
     return math.ceil(reach / step) * step
 
 
-def _fast_length(length: int) -> int:
+def fast_length(length: int) -> int:
     """Smallest even length >= `length` without prime factors above 5."""
     candidate = length + length % 2
     while True:
@@ -393,13 +393,13 @@ def _paste(maps: Tensor, tiles: list[_Tile], contents: Tensor) -> None:
         maps[tile.image, :, rows, tile.left : tile.left + extent] = content
 
 
-def _pack(real: Tensor) -> Tensor:
+def pack(real: Tensor) -> Tensor:
     """`[n,C,h,w]` real to `[n,ceil(C/2),h,w]` complex: two channels share one transform."""
     if real.shape[1] % 2:
         real = F.pad(real, (0, 0, 0, 0, 0, 1))
     return torch.complex(real[:, 0::2].contiguous(), real[:, 1::2].contiguous())
 
 
-def _unpack(packed: Tensor, channels: int) -> Tensor:
-    """Inverse of `_pack`."""
+def unpack(packed: Tensor, channels: int) -> Tensor:
+    """Inverse of `pack`."""
     return torch.stack([packed.real, packed.imag], dim=2).flatten(1, 2)[:, :channels]

@@ -14,6 +14,7 @@ from ..errors import InputError
 from .aperture import CIRCLE, Aperture
 from .bokehme import BokehMeOptions, render_bokehme
 from .defocus import Defocus
+from .layered import LayeredOptions, render_layered
 from .layered_fft import SPECTRA_BYTES, OnProgress
 from .taf import TafOptions, render_taf
 
@@ -26,17 +27,31 @@ MAX_RADIUS_FRACTION = 0.25
 
 @dataclass(frozen=True)
 class LensKind:
-    """A renderer, its options and one line that says what it is."""
+    """A renderer, its options and one line that says what it is.
+
+    Args:
+        render: (linear image, defocus px, aperture, options, on_progress) to linear image.
+        options: its dataclass.
+        summary: one line.
+        bytes_per_pixel: of device memory that it takes at most, beside the image.
+    """
 
     render: Callable[..., Tensor]
     options: type[Any]
     summary: str
+    # Light, weights and the padded canvas, float32, with room for copies.
+    bytes_per_pixel: int = 400
 
 
 LENSES: dict[str, LensKind] = {
     "taf": LensKind(render_taf, TafOptions, "thin-lens gather: differentiable, fast, no occlusion"),
     "bokehme": LensKind(
         render_bokehme, BokehMeOptions, "scatter of every pixel's disc: true highlights"
+    ),
+    "layered": LensKind(
+        render_layered,
+        LayeredOptions,
+        "surfaces that hide each other, for exact depth: true edges, slower",
     ),
 }
 DEFAULT_LENS = "bokehme"
@@ -47,8 +62,9 @@ class Lens:
     """A renderer with its options, ready to render.
 
     Args:
-        name: one of `LENSES`.
+        name: one of `LENSES`, or any with `own_kind`.
         options: the options dataclass of that renderer; None for its defaults.
+        own_kind: a renderer that is not in `LENSES`, such as one with a network.
 
     Raises:
         InputError: there is no such lens.
@@ -56,12 +72,18 @@ class Lens:
 
     name: str = DEFAULT_LENS
     options: Any = field(default=None)
+    own_kind: LensKind | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in LENSES:
+        if self.own_kind is None and self.name not in LENSES:
             raise InputError("lens", repr(self.name), f"Choose one of: {', '.join(LENSES)}.")
         if self.options is None:
-            object.__setattr__(self, "options", LENSES[self.name].options())
+            object.__setattr__(self, "options", self.kind.options())
+
+    @property
+    def kind(self) -> LensKind:
+        """The renderer."""
+        return self.own_kind or LENSES[self.name]
 
 
 def render(
@@ -99,7 +121,7 @@ def render(
         # One at a time: memory does not grow with the batch.
         one_image = image[min(index, image.shape[0] - 1)][None].to(device, working)
         one_radius = radius[min(index, radius.shape[0] - 1)][None].to(one_image)
-        result = LENSES[lens.name].render(
+        result = lens.kind.render(
             one_image, one_radius, aperture, lens.options, _part(on_progress, index, batch)
         )
         rendered.append(result.to(image))
@@ -108,10 +130,10 @@ def render(
     return torch.cat(rendered)
 
 
-def working_memory(height: int, width: int) -> int:
+def working_memory(height: int, width: int, lens: Lens | None = None) -> int:
     """Bytes that rendering one image takes at most on its device, beside the image."""
-    bytes_per_pixel = 400  # Light, weights and the padded canvas, float32, with room for copies.
-    return bytes_per_pixel * height * width + 4 * SPECTRA_BYTES["cuda"]
+    kind = (lens or Lens()).kind
+    return kind.bytes_per_pixel * height * width + 4 * SPECTRA_BYTES["cuda"]
 
 
 def _part(on_progress: OnProgress | None, index: int, count: int) -> OnProgress | None:

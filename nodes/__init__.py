@@ -4,7 +4,7 @@ from .camera import ApertureNode, CameraNode
 from .comfy import ComfyExtension, io
 from .depth import AlignDepth, DepthFromImage, LoadDepth
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
-from .lenses import BokehMeLens, TafLens
+from .lenses import BokehMeLens, LayeredLens, TafLens
 from .photo import LoadPhoto, SamplePhoto, SavePhoto
 from .render import DefocusMap, RenderBokeh
 
@@ -23,6 +23,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     DefocusMap,
     TafLens,
     BokehMeLens,
+    LayeredLens,
     RenderBokeh,
     SavePhoto,
 )

@@ -1,15 +1,22 @@
-"""The renderers as lenses: TAF Lens and BokehMe Lens."""
+"""The renderers as lenses: TAF Lens, BokehMe Lens and Layered Lens."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from ..lens.blur_disc import Weighting
 from ..lens.bokehme import BokehMeOptions, Method
 from ..lens.render import Lens
-from .comfy import io
+from ..models.bokehme.handle import bokehme_lens
+from ..models.registry import BOKEHME_ARNET, BOKEHME_FOLDER, BOKEHME_IUNET, WEIGHT_SUFFIXES
+from .comfy import io, model_files, model_path
+from .files import file_fingerprint
 from .node import CATEGORY, names_node
+from .previews import shown
 from .sockets import LensSocket
 
 LINEAR_LIGHT, GAMMA = "linear", "gamma"
+NO_WEIGHTS = "none"
 LENSES_CATEGORY = f"{CATEGORY}/lenses"
 
 
@@ -34,8 +41,19 @@ class TafLens(io.ComfyNode):
         return io.NodeOutput(Lens("taf"))
 
 
+def _weights_input(name: str, what: str) -> io.Combo.Input:
+    files = model_files(BOKEHME_FOLDER, WEIGHT_SUFFIXES)
+    return io.Combo.Input(
+        name,
+        options=[NO_WEIGHTS, *files],
+        default=NO_WEIGHTS,
+        optional=True,
+        tooltip=f"{what}, from models/{BOKEHME_FOLDER}. Choose both networks, or none.",
+    )
+
+
 class BokehMeLens(io.ComfyNode):
-    """BokehMe's scatter."""
+    """BokehMe: the scatter, and its networks where there are weights."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -43,9 +61,9 @@ class BokehMeLens(io.ComfyNode):
             node_id="FocusPullerBokehMeLens",
             display_name="BokehMe Lens",
             category=LENSES_CATEGORY,
-            description="BokehMe's classical renderer: every pixel spreads its light over its own "
-            "blur disc, so that highlights become crisp bokeh balls. Blurred things bleed over "
-            "sharp ones beside them.",
+            description="BokehMe: every pixel spreads its light over its own blur disc, so that "
+            "highlights become crisp bokeh balls. Blurred things bleed over sharp ones beside "
+            "them, unless its networks repair that.",
             inputs=[
                 io.Combo.Input(
                     "light",
@@ -77,14 +95,72 @@ class BokehMeLens(io.ComfyNode):
                     tooltip="fft: runs everywhere. exact: closer to the definition, on the CPU "
                     "with numba installed.",
                 ),
+                io.Boolean.Input(
+                    "highlights",
+                    default=False,
+                    optional=True,
+                    tooltip="Brightens what is nearly white and out of focus, by up to 1.4, for "
+                    "the light that clipping at white has taken.",
+                ),
+                _weights_input("arnet", f"{BOKEHME_ARNET.network} ({BOKEHME_ARNET.file})"),
+                _weights_input("iunet", f"{BOKEHME_IUNET.network} ({BOKEHME_IUNET.file})"),
             ],
             outputs=[LensSocket.Output(display_name="lens")],
         )
 
     @classmethod
+    def fingerprint_inputs(
+        cls, arnet: str = NO_WEIGHTS, iunet: str = NO_WEIGHTS, **others: object
+    ) -> tuple[object, ...]:
+        chosen = [path for path in (_weights(arnet), _weights(iunet)) if path]
+        return (arnet, iunet, *map(file_fingerprint, chosen), *sorted(others.items()))
+
+    @classmethod
     @names_node
     def execute(
-        cls, light: str, gamma: float, weighting: Weighting, method: Method
+        cls,
+        light: str,
+        gamma: float,
+        weighting: Weighting,
+        method: Method,
+        highlights: bool = False,
+        arnet: str = NO_WEIGHTS,
+        iunet: str = NO_WEIGHTS,
     ) -> io.NodeOutput:
-        options = BokehMeOptions(gamma if light == GAMMA else None, weighting, method)
-        return io.NodeOutput(Lens("bokehme", options))
+        options = BokehMeOptions(gamma if light == GAMMA else None, weighting, method, highlights)
+        lens = bokehme_lens(options, _weights(arnet), _weights(iunet))
+        return io.NodeOutput(lens, ui=shown(cls, text=_networks_text(arnet, iunet)))
+
+
+class LayeredLens(io.ComfyNode):
+    """Surfaces that hide each other."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerLayeredLens",
+            display_name="Layered Lens",
+            category=LENSES_CATEGORY,
+            description="Surfaces hide each other as before a real lens: sharp edges stay clean, "
+            "and the background shows through a blurred foreground. For exact depth, as 3D "
+            "programs make it; the soft depth of estimators leaves outlines.",
+            is_experimental=True,
+            inputs=[],
+            outputs=[LensSocket.Output(display_name="lens")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput(Lens("layered"))
+
+
+def _weights(name: str) -> Path | None:
+    return None if name == NO_WEIGHTS else model_path(BOKEHME_FOLDER, name)
+
+
+def _networks_text(arnet: str, iunet: str) -> str:
+    if arnet != NO_WEIGHTS:
+        return f"with networks: {arnet}, {iunet}"
+    files = f"{BOKEHME_ARNET.file} and {BOKEHME_IUNET.file}"
+    return f"classical; with {files} in models/{BOKEHME_FOLDER} depth edges get better"

@@ -15,7 +15,14 @@ from focuspuller.lens.defocus import Defocus, defocus_from_camera
 from focuspuller.lens.depth import Depth
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.optics import Camera
-from focuspuller.lens.render import DEFAULT_LENS, LENSES, Lens, render
+from focuspuller.lens.render import (
+    DEFAULT_LENS,
+    LENSES,
+    Lens,
+    LensKind,
+    render,
+    working_memory,
+)
 from focuspuller.lens.taf import TafOptions
 from torch import Tensor
 
@@ -56,6 +63,17 @@ class TestChoosingALens:
     def test_without_a_lens_the_default_renders(self) -> None:
         image, defocus = noise(1, 3, 20, 28), constant(3.0)
         assert torch.equal(render(image, defocus), render(image, defocus, Lens(DEFAULT_LENS)))
+
+    def test_a_lens_may_bring_its_own_renderer(self) -> None:
+        def render_dimmed(image, defocus, aperture, options, on_progress) -> Tensor:
+            return options.gamma * image
+
+        own = LensKind(render_dimmed, BokehMeOptions, "dims", bytes_per_pixel=1000)
+        lens = Lens("dimmed", BokehMeOptions(gamma=2.0), own)
+        image = noise(1, 3, 20, 28)
+        torch.testing.assert_close(render(image, constant(3.0), lens), 2 * image)
+        assert Lens("dimmed", own_kind=own).options == BokehMeOptions()
+        assert working_memory(100, 100, lens) - working_memory(100, 100) == 600 * 100**2
 
     @pytest.mark.parametrize(
         "wrong", [{"gamma": 0.5}, {"gamma": 6.0}, {"weighting": "even"}, {"method": "slow"}]

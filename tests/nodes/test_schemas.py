@@ -28,6 +28,7 @@ NODE_IDS = [
     "FocusPullerFocusFromMask",
     "FocusPullerFocusPoint",
     "FocusPullerFocusPull",
+    "FocusPullerLayeredLens",
     "FocusPullerLoadDepth",
     "FocusPullerLoadPhoto",
     "FocusPullerRenderBokeh",
@@ -39,7 +40,9 @@ NODE_IDS = [
 INPUT_IDS = {
     "FocusPullerAlignDepth": ["depth", "image", "radius", "edge_threshold"],
     "FocusPullerAperture": ["blades", "rotation_degrees", "roundness", "shape"],
-    "FocusPullerBokehMeLens": ["light", "gamma", "weighting", "method"],
+    "FocusPullerBokehMeLens": [
+        *["light", "gamma", "weighting", "method", "highlights", "arnet", "iunet"],
+    ],
     "FocusPullerCamera": ["f_number", "focal_length_mm", "sensor_width_mm", "photo"],
     "FocusPullerDefocusMap": ["depth", "focus", "bokeh_level", "focus_scale", "camera", "image"],
     "FocusPullerDepthFromImage": [
@@ -49,6 +52,7 @@ INPUT_IDS = {
     "FocusPullerFocusFromMask": ["depth", "mask", "focus_range"],
     "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range"],
     "FocusPullerFocusPull": ["start", "end", "frames", "easing"],
+    "FocusPullerLayeredLens": [],
     "FocusPullerLoadDepth": ["file", "encoding", "near_is_white", "near_m", "far_m"],
     "FocusPullerLoadPhoto": ["photo"],
     "FocusPullerRenderBokeh": ["image", "defocus", "lens", "aperture", "linear"],

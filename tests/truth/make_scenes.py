@@ -360,7 +360,8 @@ def night_lights(shot: Shot, rng: np.random.Generator) -> Shapes:
     colours = [warm, white, red, green]
     for index, depth in enumerate(np.concatenate([np.geomspace(2.5, 8, 14), [2.0, 1.15, 1.0]])):
         x, y = depth * rng.uniform(-0.85, 0.85, 2) * (shot.half_width, shot.half_height)
-        radius = rng.uniform(0.6, 1.1) * depth * 2 * shot.half_width / shot.width
+        # A part of the view, so that a larger image shows larger lights of the same radiance.
+        radius = rng.uniform(0.6, 1.1) * depth * 2 * shot.half_width / Shot.width
         radiance = np.asarray(colours[index % 4]) * rng.uniform(20, 50)
         shapes[f"light{index}"] = surface(ellipsoid((x, y, depth), radius, 24), radiance)
     return shapes
@@ -440,37 +441,44 @@ def drop_mantissa_bits(values: Array, kept: int = 16) -> Array:
     return np.ldexp(np.round(mantissa * 2.0**kept) / 2.0**kept, exponent).astype(np.float32)
 
 
-def load(name: str) -> tuple[TruthScene, mi.Scene]:
-    """A scene of `SCENES`, ready to render; its randomness is seeded by its name."""
-    truth = SCENES[name]
+def load(name: str, truth: TruthScene) -> mi.Scene:
+    """The scene, ready to render; its randomness is seeded by its name."""
     shapes = truth.build(truth.shot, np.random.default_rng(zlib.crc32(name.encode())))
     integrator = {"type": "path", "max_depth": 1}
-    return truth, mi.load_dict({"type": "scene", "integrator": integrator} | shapes)
+    return mi.load_dict({"type": "scene", "integrator": integrator} | shapes)
 
 
-def make(name: str, folder: Path, samples: int | None) -> None:
-    """Render one scene, write its file and print how noisy it is."""
-    truth, scene = load(name)
-    shot, samples = truth.shot, samples or truth.samples
-    depth = drop_mantissa_bits(depth_map(scene, shot))
-    halves = [render(scene, thin_lens(shot), samples // 2, seed) for seed in (10_000, 20_000)]
+def write(
+    file: Path, shot: Shot, all_in_focus: Array, defocused: Array, depth: Array, **more: bool | str
+) -> None:
+    """Write a scene's file."""
     np.savez_compressed(
-        folder / f"{name}.npz",
-        all_in_focus=render(scene, pinhole(shot), samples, 30_000).astype(np.float16),
-        defocused=np.mean(halves, axis=0).astype(np.float16),
+        file,
+        all_in_focus=all_in_focus.astype(np.float16),
+        defocused=defocused.astype(np.float16),
         depth=depth,
         focal_length_mm=shot.focal_length_mm,
         f_number=shot.f_number,
         sensor_width_mm=shot.sensor_width_mm,
         focus_distance=shot.focus_distance,
         max_radius_px=shot.blur_radius(depth).max(),
-        smooth=truth.smooth,
+        **more,
     )
+
+
+def make(name: str, folder: Path, samples: int | None) -> None:
+    """Render one scene, write its file and print how noisy it is."""
+    truth, file = SCENES[name], folder / f"{name}.npz"
+    scene, shot, samples = load(name, truth), truth.shot, samples or truth.samples
+    depth = drop_mantissa_bits(depth_map(scene, shot))
+    halves = [render(scene, thin_lens(shot), samples // 2, seed) for seed in (10_000, 20_000)]
+    all_in_focus = render(scene, pinhole(shot), samples, 30_000)
+    write(file, shot, all_in_focus, np.mean(halves, axis=0), depth, smooth=truth.smooth)
     print(
         f"{name:14s} z {depth.min():5.2f}..{depth.max():5.2f} m"
         f"  radius up to {shot.blur_radius(depth).max():4.1f} px"
         f"  two halves agree to {psnr(*halves):4.1f} dB"
-        f"  {(folder / f'{name}.npz').stat().st_size / 1000:4.0f} kB"
+        f"  {file.stat().st_size / 1000:4.0f} kB"
     )
 
 

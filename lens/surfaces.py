@@ -1,0 +1,220 @@
+"""What a pixel shows and what it hides: two surfaces per pixel from one image with depth.
+
+A lens looks around edges. Next to a depth edge it needs what the pinhole image does not have: the
+colour of each of the two surfaces that share an edge pixel, and what lies behind the nearer one.
+Both are estimated here, in a few steps without a network: edge pixels are split like a matte
+between their two sides, and the farther surface is continued behind the nearer one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .depth import pull_push
+
+# Difference of blur radius (px) between neighbouring pixels that makes a depth edge. Less is a
+# slope, and blurs nearly alike on both sides.
+EDGE_STEP = 1.0
+# The slope of a surface is averaged this far (px).
+SLOPE_REACH = 4
+# Edge pixels look this far (px) for the pure colours of their two sides.
+MATTE_REACH = 2
+# Contrast (linear light) between the two sides that makes colour count as much as depth in the
+# question who owns an edge pixel. Texture has less, lights have more.
+LEAST_CONTRAST = 0.4
+# Behind what is nearer by at least this blur radius (px), the background is continued.
+LEAST_GAP = 2.0
+# The background is filled in for foregrounds that differ by about this blur radius (px) at once.
+FILL_STEP = 4.0
+MAX_FILLS = 12
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """Two surfaces per pixel.
+
+    Args:
+        near_color: `[B,C,H,W]` linear light of the nearer surface.
+        near_radius: `[B,1,H,W]` its signed blur radius, px.
+        near_share: `[B,1,H,W]` how much of the pixel it covers, 0..1.
+        far_color: `[B,C,H,W]` linear light of the surface behind it.
+        far_radius: `[B,1,H,W]` its signed blur radius, px.
+        far_shown: `[B,1,H,W]` how much of the pixel it covers, in view.
+        far_hidden: `[B,1,H,W]` how much of it is behind the nearer one; 0 where none is known.
+        slope: `[B,1,H,W]` how much the blur radius changes from pixel to pixel on one surface.
+    """
+
+    near_color: Tensor
+    near_radius: Tensor
+    near_share: Tensor
+    far_color: Tensor
+    far_radius: Tensor
+    far_shown: Tensor
+    far_hidden: Tensor
+    slope: Tensor
+
+
+def surfaces_of(image: Tensor, radius: Tensor) -> Surfaces:
+    """Estimate the two surfaces of every pixel.
+
+    Args:
+        image: linear light `[B,C,H,W]`.
+        radius: signed blur radius `[B,1,H,W]`, px.
+    """
+    nearest, farthest = _largest(radius, 1), -_largest(-radius, 1)
+    is_edge = nearest - farthest > EDGE_STEP
+    far_color, far_radius, has_far = _continued_background(image, radius, is_edge)
+    zero, one = torch.zeros_like(radius), torch.ones_like(radius)
+    slope = _slope((nearest - farthest) / 2, is_edge)
+    surfaces = Surfaces(image, radius, one, far_color, far_radius, zero, has_far, slope)
+    if not bool(is_edge.any()):
+        return surfaces
+    return _split_edges(surfaces, image, radius, is_edge, (nearest + farthest) / 2)
+
+
+def _slope(change: Tensor, is_edge: Tensor) -> Tensor:
+    """Mean change of the radius around each pixel, without the edges."""
+    on_surface = (~is_edge).to(change.dtype)
+    window, padding = 2 * SLOPE_REACH + 1, SLOPE_REACH
+    total = F.avg_pool2d(change * on_surface, window, stride=1, padding=padding)
+    return total / F.avg_pool2d(on_surface, window, stride=1, padding=padding).clamp(min=1e-3)
+
+
+def _largest(values: Tensor, reach: int) -> Tensor:
+    return F.max_pool2d(values, 2 * reach + 1, stride=1, padding=reach)
+
+
+def _continued_background(
+    image: Tensor, radius: Tensor, is_edge: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Colour, radius and presence (0 or 1) of what is behind the foregrounds, near their edges."""
+    color, far_radius, has_far = image.clone(), radius.clone(), torch.zeros_like(radius)
+    if not bool(is_edge.any()):
+        return color, far_radius, has_far
+    reach = math.ceil(float(radius.abs().amax())) + 1
+    near_edge = _dilated(is_edge, reach)
+    low, high = float(radius.amin()), float(radius.amax())
+    count = min(MAX_FILLS, max(1, math.ceil((high - low) / FILL_STEP)))
+    step = (high - low) / count
+    scene = torch.cat([image, radius], dim=1)
+    for index in range(count):
+        bottom = low + index * step
+        in_front = (radius > bottom) & (radius <= bottom + step) & near_edge
+        behind = (radius < bottom - LEAST_GAP).to(image.dtype)
+        if not bool(in_front.any()) or not bool(behind.any()):
+            continue
+        filled = pull_push(scene * behind, behind)
+        covered = in_front & (filled[:, -1:] < radius - LEAST_GAP)
+        color = torch.where(covered, filled[:, :-1], color)
+        far_radius = torch.where(covered, filled[:, -1:], far_radius)
+        has_far = torch.where(covered, 1.0, has_far)
+    return color, far_radius, has_far
+
+
+def _dilated(mask: Tensor, reach: int) -> Tensor:
+    """Grow a mask by a square, one axis after the other."""
+    grown = F.max_pool2d(mask.float(), (2 * reach + 1, 1), stride=1, padding=(reach, 0))
+    return F.max_pool2d(grown, (1, 2 * reach + 1), stride=1, padding=(0, reach)) > 0
+
+
+def _split_edges(
+    surfaces: Surfaces, image: Tensor, radius: Tensor, is_edge: Tensor, middle: Tensor
+) -> Surfaces:
+    """Give each side of an edge pixel its share, as a matte of its colour between the two."""
+    batch, row, column = is_edge[:, 0].nonzero(as_tuple=True)
+    sides = _sides(image, radius, is_edge, middle, (batch, row, column))
+    color, own = image[batch, :, row, column], radius[batch, 0, row, column]  # [E,C], [E]
+    is_near = own > middle[batch, 0, row, column]
+    share = _near_share(color, sides, is_near.to(color.dtype))
+    near_color, far_color = _matched(color, sides, share)
+
+    def with_edges(values: Tensor, at_edges: Tensor) -> Tensor:
+        changed = values.clone()
+        changed[batch, :, row, column] = at_edges
+        return changed
+
+    near_radius = torch.where(is_near, own, sides.near_radius)[:, None]
+    far_radius = torch.where(is_near, sides.far_radius, own)[:, None]
+    return Surfaces(
+        near_color=with_edges(surfaces.near_color, near_color),
+        near_radius=with_edges(surfaces.near_radius, near_radius),
+        near_share=with_edges(surfaces.near_share, share[:, None]),
+        far_color=with_edges(surfaces.far_color, far_color),
+        far_radius=with_edges(surfaces.far_radius, far_radius),
+        far_shown=with_edges(surfaces.far_shown, 1.0 - share[:, None]),
+        far_hidden=with_edges(surfaces.far_hidden, share[:, None]),
+        slope=surfaces.slope,
+    )
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Colours `[E,C]` and radii `[E]` to both sides of each edge pixel."""
+
+    near_color: Tensor
+    near_radius: Tensor
+    far_color: Tensor
+    far_radius: Tensor
+
+
+def _sides(
+    image: Tensor,
+    radius: Tensor,
+    is_edge: Tensor,
+    middle: Tensor,
+    at: tuple[Tensor, Tensor, Tensor],
+) -> _Sides:
+    """Look around every edge pixel for its two sides."""
+    batch, row, column = at
+    steps = torch.arange(-MATTE_REACH, MATTE_REACH + 1, device=radius.device)
+    dy, dx = (offset.flatten() for offset in torch.meshgrid(steps, steps, indexing="ij"))
+    rows = (row[:, None] + dy).clamp(0, radius.shape[-2] - 1)  # [E,K]
+    columns = (column[:, None] + dx).clamp(0, radius.shape[-1] - 1)
+    of = batch[:, None]
+    colors = image[of, :, rows, columns]  # [E,K,C]
+    radii, mixed = radius[of, 0, rows, columns], is_edge[of, 0, rows, columns]  # [E,K]
+    is_near = radii > middle[batch, 0, row, column][:, None]
+    nearness = torch.exp(-(dy**2 + dx**2).to(image.dtype))
+    far_color, far_radius, _ = _side(colors, radii, ~is_near, mixed, nearness)
+    near_color, near_radius, is_pure = _side(colors, radii, is_near, mixed, nearness)
+    # Of what is thinner than a pixel no pure colour is in view: the one farthest from the
+    # background comes closest.
+    contrast = (colors - far_color[:, None]).square().sum(2) * is_near
+    extreme = colors[torch.arange(len(colors), device=colors.device), contrast.argmax(1)]
+    return _Sides(
+        torch.where(is_pure[:, None], near_color, extreme), near_radius, far_color, far_radius
+    )
+
+
+def _side(
+    colors: Tensor, radii: Tensor, belongs: Tensor, mixed: Tensor, nearness: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean colour and radius of one side, of its unmixed pixels if there are any (the third)."""
+    weight = belongs * nearness
+    pure = weight * ~mixed
+    is_pure = pure.sum(1) > 0
+    weight = torch.where(is_pure[:, None], pure, weight)
+    weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-9)
+    return (colors * weight[..., None]).sum(1), (radii * weight).sum(1), is_pure
+
+
+def _near_share(color: Tensor, sides: _Sides, by_depth: Tensor) -> Tensor:
+    """`[E]`: where each pixel's colour lies between its sides; without contrast, depth decides."""
+    across = sides.near_color - sides.far_color
+    contrast = across.square().sum(1)
+    by_color = ((color - sides.far_color) * across).sum(1) / contrast.clamp(min=1e-9)
+    trust = contrast / (contrast + LEAST_CONTRAST**2)
+    return torch.lerp(by_depth, by_color.clamp(0.0, 1.0), trust)
+
+
+def _matched(color: Tensor, sides: _Sides, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Colours of both sides, changed as little as makes their mixture the pixel's colour."""
+    near, far = share[:, None], 1.0 - share[:, None]
+    missing = (color - near * sides.near_color - far * sides.far_color) / (near**2 + far**2)
+    near_color = (sides.near_color + near * missing).clamp(min=0.0)
+    return near_color, (sides.far_color + far * missing).clamp(min=0.0)

@@ -1,0 +1,75 @@
+"""Two surfaces per pixel from one image with depth."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from focuspuller.lens.surfaces import surfaces_of
+from torch import Tensor
+
+NEAR_COLOR, FAR_COLOR = torch.tensor([0.9, 0.6, 0.1]), torch.tensor([0.1, 0.2, 0.7])
+HEIGHT, WIDTH, EDGE = 16, 24, 12
+
+
+def half_planes(share: float, near_radius: float = 4.0, far_radius: float = -3.0):
+    """Near surface left of column `EDGE`, which it covers by `share`; far surface right of it."""
+    cover = torch.zeros(HEIGHT, WIDTH)
+    cover[:, :EDGE] = 1.0
+    cover[:, EDGE] = share
+    near, far = (color.view(1, 3, 1, 1) for color in (NEAR_COLOR, FAR_COLOR))
+    image = cover * near + (1.0 - cover) * far
+    radius = torch.where(cover >= 0.5, near_radius, far_radius)[None, None]
+    return image, radius
+
+
+def color_at(colors: Tensor, column: int) -> Tensor:
+    return colors[0, :, HEIGHT // 2, column]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 1.0])
+def test_a_mixed_pixel_is_split_between_its_sides(share: float) -> None:
+    surfaces = surfaces_of(*half_planes(share))
+    # Colour counts against depth, which knows only all or nothing: some pull towards it is meant.
+    assert float(surfaces.near_share[0, 0, HEIGHT // 2, EDGE]) == pytest.approx(share, abs=0.08)
+    torch.testing.assert_close(color_at(surfaces.near_color, EDGE), NEAR_COLOR, atol=0.12, rtol=0)
+    torch.testing.assert_close(color_at(surfaces.far_color, EDGE), FAR_COLOR, atol=0.12, rtol=0)
+    assert float(surfaces.near_radius[0, 0, HEIGHT // 2, EDGE]) == pytest.approx(4.0)
+    assert float(surfaces.far_radius[0, 0, HEIGHT // 2, EDGE]) == pytest.approx(-3.0)
+
+
+def test_what_is_in_view_adds_up_to_the_image() -> None:
+    generator = torch.Generator().manual_seed(3)
+    image = torch.rand(1, 3, HEIGHT, WIDTH, generator=generator)
+    radius = 12 * torch.rand(1, 1, HEIGHT, WIDTH, generator=generator) - 6
+    surfaces = surfaces_of(image, radius)
+    shown = surfaces.near_share * surfaces.near_color + surfaces.far_shown * surfaces.far_color
+    # Where clamping at black has nothing to take away.
+    exact = (surfaces.near_color > 0).all(1) & (surfaces.far_color > 0).all(1)
+    assert exact.float().mean() > 0.5
+    torch.testing.assert_close(shown[0, :, exact[0]], image[0, :, exact[0]], atol=1e-5, rtol=0)
+    cover = surfaces.near_share + surfaces.far_shown
+    torch.testing.assert_close(cover, torch.ones_like(cover))
+
+
+def test_the_background_goes_on_behind_the_foreground() -> None:
+    surfaces = surfaces_of(*half_planes(1.0))
+    behind = slice(EDGE - 4, EDGE)
+    assert (surfaces.far_hidden[..., behind] > 0.9).all()
+    assert (surfaces.far_radius[..., behind] < -2.9).all()
+    hidden = surfaces.far_color[0, :, HEIGHT // 2, EDGE - 3]
+    torch.testing.assert_close(hidden, FAR_COLOR, atol=0.02, rtol=0)
+
+
+def test_nothing_is_hidden_behind_the_background() -> None:
+    surfaces = surfaces_of(*half_planes(1.0))
+    assert surfaces.far_hidden[..., EDGE + 1 :].max() == 0
+
+
+def test_a_slope_has_no_edges() -> None:
+    image = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
+    radius = torch.linspace(-4.0, 4.0, WIDTH).expand(1, 1, HEIGHT, WIDTH)
+    surfaces = surfaces_of(image, radius)
+    assert torch.equal(surfaces.near_color, image)
+    assert torch.equal(surfaces.near_radius, radius)
+    assert surfaces.near_share.min() == 1
+    assert surfaces.far_hidden.max() == 0
