@@ -28,10 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FocusPullerError as error:
         print(f"focuspuller: {error}", file=sys.stderr)
         return FAILED
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print("focuspuller: out of memory. Scale the photo down, or blur less.", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("focuspuller: interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # PyTorch has no type of its own for this on the CPU.
+    texts = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
 
 def _parser() -> argparse.ArgumentParser:

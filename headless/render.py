@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -11,14 +11,13 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..lens.aperture import CIRCLE, Aperture
-from ..lens.color import linear_to_srgb, srgb_to_linear
 from ..lens.defocus import Defocus, defocus_from_bokeh_level, defocus_from_camera
 from ..lens.depth import Depth
 from ..lens.focus import Focus, focus_on_mask, focus_on_point
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, Lens
-from ..lens.render import render as render_linear
+from ..lens.render import render as render_planar
 from .devices import device_called
 
 Array = TypeVar("Array", np.ndarray, Tensor)
@@ -81,7 +80,9 @@ def render(
         >>> near = render(photo, metres, focus_distance=0.8, camera=Camera(50, 1.4))
     """
     pictures, restore = _opened(image)
-    scene = _scene(depth, disparity).for_image(*pictures.shape[-2:])
+    _check_kinds(camera, aperture, focus_point)
+    height, width = pictures.shape[-2:]
+    scene = _scene(depth, disparity).for_image(height, width)
     sharp = choose_focus(
         scene,
         focus=focus,
@@ -92,15 +93,16 @@ def render(
         focus_range=focus_range,
     )
     defocus = _defocus(scene, sharp, camera, bokeh_level, focus_scale)
-    rendered = render_linear(
-        pictures if linear else srgb_to_linear(pictures),
+    rendered = render_planar(
+        pictures,
         defocus,
         lens if isinstance(lens, Lens) else Lens(lens),
         aperture or CIRCLE,
         on_progress,
         device_called(device),
+        linear,
     )
-    return restore(rendered if linear else linear_to_srgb(rendered))
+    return restore(rendered)
 
 
 def _opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
@@ -116,6 +118,17 @@ def _opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
         return interleaved.numpy() if isinstance(image, np.ndarray) else interleaved  # pyright: ignore
 
     return planar, restore
+
+
+def _check_kinds(camera: object, aperture: object, focus_point: object) -> None:
+    """Refuse what is no camera, no aperture and no point, before anything is computed."""
+    for subject, value, kind in (("camera", camera, Camera), ("aperture", aperture, Aperture)):
+        if value is not None and not isinstance(value, kind):
+            raise InputError(subject, repr(value), f"Give a focuspuller.{kind.__name__}.")
+    if focus_point is not None and not (
+        isinstance(focus_point, Sequence | np.ndarray) and len(focus_point) == 2
+    ):
+        raise InputError("focus_point", repr(focus_point), "Give (x, y) as fractions, 0..1.")
 
 
 def _scene(depth: Map | Depth | None, disparity: Map | None) -> Depth:
@@ -178,8 +191,11 @@ def _map(values: Map, subject: str) -> Tensor:
     tensor = _tensor(values)
     if tensor.ndim == 3 and tensor.shape[-1] == 1:
         tensor = tensor[..., 0]  # [H,W,1], as some estimators return it
-    if tensor.ndim not in (2, 3) or 0 in tensor.shape:
-        raise InputError(subject, f"shape {list(tensor.shape)}", "Give [H,W] or [B,H,W].")
+    # Nobody has images that are 3 or 4 px wide, many have maps with colour channels.
+    has_channels = tensor.ndim == 3 and tensor.shape[-1] in (3, 4) and min(tensor.shape[:2]) > 4
+    if tensor.ndim not in (2, 3) or 0 in tensor.shape or has_channels:
+        advice = "Give one channel: [H,W] or [B,H,W]."
+        raise InputError(subject, f"shape {list(tensor.shape)}", advice)
     if not torch.is_floating_point(tensor) or tensor.dtype == torch.float16:
         tensor = tensor.float()
     return tensor.reshape(-1, 1, *tensor.shape[-2:])
@@ -190,6 +206,8 @@ def _tensor(values: Map) -> Tensor:
     if isinstance(values, Tensor):
         return values
     array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise InputError("image or map", repr(values)[:80], "Give a numpy array or a tensor.")
     return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
 
 

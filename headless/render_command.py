@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from .settings import BOOLEANS
 
 # Options that are files of weights: BokehMe's networks.
 NETWORKS = {"bokehme": ("arnet", "iunet")}
+
+logger = logging.getLogger(__name__)
 
 BAR = "{percentage:3.0f}%|{bar}|"
 
@@ -62,8 +65,8 @@ def add_to(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     """Refocus the photo and print the path of the result."""
     _check_out(options)
-    photo = load_photo(options.photo)
-    depth = _depth(options, photo)
+    photo = _photo(options.photo)
+    depth = _depth(options, photo).for_image(*photo.image.shape[:2])
     focus = choose_focus(
         depth,
         focus_point=options.focus,
@@ -193,9 +196,21 @@ def _point(text: str) -> tuple[float, float]:
     return x, y
 
 
+def _photo(path: Path) -> Photo:
+    """Load the photo and say what is wrong with it."""
+    photo = load_photo(path)
+    for problem in photo.problems:
+        logger.warning("%s: %s", path, problem)
+    if photo.alpha is not None and photo.alpha.min() < 1:
+        logger.warning("%s: its transparency is dropped.", path)
+    return photo
+
+
 def _check_out(options: argparse.Namespace) -> None:
     """Find out before rendering what would make saving fail."""
     format_of(options.out)
+    if options.out.is_dir():
+        raise InputError("--out", f"{options.out}, a folder", "Add a file name.")
     check_quality(options.quality)
     for path in (options.photo, options.depth, options.focus_mask, options.aperture_image):
         if path and path.exists() and options.out.exists() and options.out.samefile(path):
@@ -221,21 +236,24 @@ def _depth(options: argparse.Namespace, photo: Photo) -> Depth:
 
 def _camera(options: argparse.Namespace, photo: Photo) -> Camera | None:
     """The photo's camera with what the options replace; None with --bokeh-level."""
-    if options.bokeh_level is not None:
-        return None
     given = {
         "focal_length_mm": options.focal_length,
         "f_number": options.f_number,
         "sensor_width_mm": options.sensor_width,
     }
+    if options.bokeh_level is not None:
+        if any(value is not None for value in given.values()):
+            advice = "Leave out --focal-length and --sensor-width, or --bokeh-level."
+            raise InputError("--bokeh-level", "numbers of a camera beside it", advice)
+        return None
     known = dataclasses.replace(
         photo.camera_data, **{name: value for name, value in given.items() if value is not None}
     )
     if known.missing:
         raise InputError(
             "camera",
-            known.missing.rstrip("."),
-            "Give --f-number, --focal-length and --sensor-width, or --bokeh-level instead.",
+            f"a photo without all its data. {known.missing.rstrip('.')}",
+            "Give it with --f-number, --focal-length, --sensor-width, or give --bokeh-level.",
         )
     return Camera(known.focal_length_mm, known.f_number, known.sensor_width_mm)  # pyright: ignore
 
@@ -246,6 +264,8 @@ def _focus_mask(options: argparse.Namespace) -> torch.Tensor | None:
 
 def _aperture(options: argparse.Namespace) -> Aperture:
     shape = None if options.aperture_image is None else _grey(options.aperture_image)[0]
+    if shape is not None and options.blades:
+        raise InputError("--blades", "an --aperture-image beside it", "Give one of the two.")
     if shape is None and options.blades == 0:
         return CIRCLE
     return Aperture(options.blades, options.rotation, options.roundness, shape)

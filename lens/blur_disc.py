@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from .aperture import CIRCLE, Aperture
 
 Edge = Literal["linear", "tanh"]
@@ -46,6 +47,12 @@ class BlurDisc:
             `[2·reach+1, 2·reach+1]` float32, the point at the centre.
         """
         coverage = self._coverage(radius)
+        if float(coverage.sum()) <= 0:
+            raise InputError(
+                "aperture image",
+                "a shape that its rotation turns out of its square",
+                "Draw it around the middle, or turn it less.",
+            )
         if self.weighting == "bokehme":
             return (coverage / (radius * radius + 0.2)).float()
         return (coverage / coverage.sum()).float()

@@ -19,6 +19,9 @@ from ..errors import InputError
 
 logger = logging.getLogger(__name__)
 
+# Aspect ratios of depth and image that differ by less belong together.
+SAME_ASPECT = 1.03
+
 Encoding = Literal["disparity", "depth"]
 
 
@@ -104,11 +107,13 @@ class Depth:
     def for_image(self, height: int, width: int) -> Depth:
         """This depth at the size of the image that it belongs to; says so if it has to change."""
         if self.size != (height, width):
+            stretch = (self.size[1] / self.size[0]) / (width / height)
             logger.warning(
-                "The depth is %d×%d px, the image %d×%d: the depth is resampled.",
+                "The depth is %d×%d px, the image %d×%d: the depth is resampled%s.",
                 *reversed(self.size),
                 width,
                 height,
+                "" if 1 / SAME_ASPECT < stretch < SAME_ASPECT else " and STRETCHED to its shape",
             )
         return self.resized(height, width)
 

@@ -9,8 +9,8 @@ and the layers are summed. Two operations, adjoint to each other:
 
 Both are differentiable in picture and radius; each is the other's backward pass. The picture is cut
 into tiles: a tile needs only the steps that occur in it, pads only by its own largest disc, and its
-transforms stay in the processor's cache. Cost grows with the number of steps in a tile, hardly with
-the radius.
+transforms stay in the processor's cache. Cost grows with the number of steps in a tile, much slower
+than the area of the discs.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ GROWTH = 1.15
 
 # Complex spectra worked on at once: a CPU wants them in its cache, a GPU wants many.
 SPECTRA_BYTES = {"cpu": 4 * 2**20, "cuda": 512 * 2**20}
+# Spectra of discs that are kept for the next tiles.
+KEPT_BYTES = 512 * 2**20
 
 OnProgress = Callable[[float], None]
 
@@ -97,7 +99,10 @@ class Layers:
             reach = drawn.shape[0] // 2
             origin = F.pad(drawn, (0, side - drawn.shape[1], 0, side - drawn.shape[0]))
             transform = torch.fft.fft2(origin.roll((-reach, -reach), (0, 1)))
-            self._spectra[key] = transform.real if self.disc.is_point_symmetric else transform
+            kept = transform.real.clone() if self.disc.is_point_symmetric else transform
+            if sum(other.nbytes for other in self._spectra.values()) + kept.nbytes > KEPT_BYTES:
+                self._spectra.clear()
+            self._spectra[key] = kept
         return self._spectra[key]
 
     def multiply(self, spectra: Tensor, layer: int, adjoint: bool) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import InputError
 from .aperture import CIRCLE, Aperture
 from .bokehme import BokehMeOptions, render_bokehme
+from .color import linear_to_srgb, srgb_to_linear
 from .defocus import Defocus
 from .layered import LayeredOptions, render_layered
 from .layered_fft import SPECTRA_BYTES, OnProgress
@@ -79,6 +80,12 @@ class Lens:
             raise InputError("lens", repr(self.name), f"Choose one of: {', '.join(LENSES)}.")
         if self.options is None:
             object.__setattr__(self, "options", self.kind.options())
+        if not isinstance(self.options, self.kind.options):
+            raise InputError(
+                "options",
+                f"a {type(self.options).__name__} for the lens {self.name!r}",
+                f"Give {self.kind.options.__name__}, or none for its defaults.",
+            )
 
     @property
     def kind(self) -> LensKind:
@@ -93,6 +100,7 @@ def render(
     aperture: Aperture = CIRCLE,
     on_progress: OnProgress | None = None,
     device: torch.device | None = None,
+    linear: bool = True,
 ) -> Tensor:
     """Render all-in-focus images out of focus, one after the other.
 
@@ -103,9 +111,10 @@ def render(
         aperture: shape of the blur disc.
         on_progress: called with the finished fraction, 0..1.
         device: where to compute; by default where the image is.
+        linear: False if the image is sRGB-coded instead; then the result is, too.
 
     Returns:
-        Linear light `[B,C,H,W]` in the image's dtype, on its device. B is the larger batch of the
+        `[B,C,H,W]` coded as the image, in its dtype, on its device. B is the larger batch of the
         two; a single image or defocus map serves a whole batch.
 
     Raises:
@@ -118,13 +127,17 @@ def render(
     working = torch.promote_types(image.dtype, torch.float32)
     rendered = []
     for index in range(batch):
-        # One at a time: memory does not grow with the batch.
+        # One at a time, coding included: beside the result, memory does not grow with the batch.
         one_image = image[min(index, image.shape[0] - 1)][None].to(device, working)
         one_radius = radius[min(index, radius.shape[0] - 1)][None].to(one_image)
         result = lens.kind.render(
-            one_image, one_radius, aperture, lens.options, _part(on_progress, index, batch)
+            one_image if linear else srgb_to_linear(one_image),
+            one_radius,
+            aperture,
+            lens.options,
+            _part(on_progress, index, batch),
         )
-        rendered.append(result.to(image))
+        rendered.append((result if linear else linear_to_srgb(result)).to(image))
         if on_progress is not None:  # Not every renderer reports its end.
             on_progress((index + 1) / batch)
     return torch.cat(rendered)

@@ -93,8 +93,9 @@ class LoadDepth(io.ComfyNode):
         return file_check("file", file, input_path)
 
     @classmethod
-    def fingerprint_inputs(cls, file: str, **others: object) -> tuple[object, ...]:
-        return (*file_fingerprint(input_path(file)), *sorted(others.items()))
+    def fingerprint_inputs(cls, file: str | None, **others: object) -> tuple[object, ...]:
+        path = None if file is None else input_path(file)
+        return (*file_fingerprint(path), *sorted(others.items()))
 
     @classmethod
     @names_node

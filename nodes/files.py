@@ -16,12 +16,14 @@ def file_check(subject: str, name: str | None, find: Callable[[str], Path]) -> b
     """
     if name is None or find(name).is_file():
         return True
-    return f"{subject}: received {name!r}, which is no file. Choose one that exists, or upload it."
+    return (
+        f"{subject}: received {name!r}, which is no file. Put it into the input folder and refresh."
+    )
 
 
-def file_fingerprint(path: Path) -> tuple[int, int]:
-    """For a node's `fingerprint_inputs`: changes when the file does."""
-    if not path.is_file():
+def file_fingerprint(path: Path | None) -> tuple[int, int]:
+    """For a node's `fingerprint_inputs`: changes when the file does. None: not known yet."""
+    if path is None or not path.is_file():
         return (0, 0)
     status = path.stat()
     return (status.st_mtime_ns, status.st_size)

@@ -87,8 +87,8 @@ class LoadPhoto(io.ComfyNode):
         return file_check("photo", photo, input_path)
 
     @classmethod
-    def fingerprint_inputs(cls, photo: str) -> tuple[object, ...]:
-        return (photo, *file_fingerprint(input_path(photo)))
+    def fingerprint_inputs(cls, photo: str | None) -> tuple[object, ...]:
+        return (photo, *file_fingerprint(None if photo is None else input_path(photo)))
 
     @classmethod
     @names_node

@@ -33,6 +33,11 @@ def shown(node: Any, picture: Tensor | None = None, text: str | None = None) -> 
     return result
 
 
+def ends(pictures: Tensor) -> Tensor:
+    """The first and the last of a batch, enough to look at."""
+    return pictures if len(pictures) <= 2 else pictures[[0, -1]]
+
+
 def depth_picture(depth: Depth) -> Tensor:
     """`[B,3,H,W]`: grey, from black at the farthest to white at the nearest point."""
     disparity = depth.disparity

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..lens.aperture import CIRCLE, Aperture
-from ..lens.color import linear_to_srgb, srgb_to_linear
 from ..lens.defocus import (
     Defocus,
     colorize_defocus,
@@ -20,7 +19,7 @@ from ..lens.render import Lens, render, working_memory
 from .comfy import intermediate_device, io, make_room, progress, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
 from .node import CATEGORY, names_node, renames
-from .previews import shown
+from .previews import ends, shown
 from .sockets import (
     ApertureSocket,
     CameraSocket,
@@ -117,7 +116,7 @@ class DefocusMap(io.ComfyNode):
         return io.NodeOutput(
             defocus,
             to_interleaved(picture),
-            ui=shown(cls, picture, f"{strength}: blur radius up to {largest:.1f} px"),
+            ui=shown(cls, ends(picture), f"{strength}: blur radius up to {largest:.1f} px"),
         )
 
 
@@ -173,12 +172,12 @@ class RenderBokeh(io.ComfyNode):
         make_room(working_memory(height, width, renderer))
         report = progress(PROGRESS_STEPS)
         rendered = render(
-            pictures if linear else srgb_to_linear(pictures),
+            pictures,
             blur,
             renderer,
             shape or CIRCLE,
             on_progress=lambda fraction: report(round(PROGRESS_STEPS * fraction)),
             device=render_device(),
+            linear=linear,
         )
-        result = rendered if linear else linear_to_srgb(rendered)
-        return io.NodeOutput(to_interleaved(result).to(intermediate_device()))
+        return io.NodeOutput(to_interleaved(rendered).to(intermediate_device()))

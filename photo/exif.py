@@ -7,6 +7,7 @@ said so in words. No number is invented, and no content of a file makes anything
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ SensorWidthSource = Literal["35 mm equivalent", "camera database", "focal-plane 
 
 # A phone's front camera has 2.5 mm, the largest digital backs 54 mm, 4×5 inch film 120 mm.
 SENSOR_WIDTH_LIMITS_MM = (1.0, 120.0)
+_WARNINGS_LOCK = threading.RLock()
 # What EXIF writes for the distance of a subject at infinity.
 _INFINITE_DISTANCE = 0xFFFFFFFF
 # FocalPlaneResolutionUnit: inch, cm, and the two that TIFF/EP adds, mm and µm.
@@ -204,7 +206,8 @@ def _sub_directory(exif: Image.Exif, directory: ExifTags.IFD) -> Mapping[int, An
 @contextmanager
 def noting_warnings(problems: list[str]) -> Iterator[None]:
     """Turns Pillow's warnings about damaged metadata into problems, each once."""
-    with warnings.catch_warnings(record=True) as caught:
+    # Python's record of warnings belongs to the whole process, not to the thread.
+    with _WARNINGS_LOCK, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
     for warning in caught:

@@ -326,6 +326,40 @@ class TestRenderRefuses:
         message = refused("render", "photo.png", *depth, *NEAR_FOCUS, "-o", "disparity.png")
         assert "received disparity.png, an input." in message
 
+    @pytest.mark.usefixtures("no_rendering")
+    def test_a_folder_is_no_place_to_save_to(self, refused, folder):
+        (folder / "pictures.jpg").mkdir()
+        message = refused(*RENDER, "--bokeh-level", 6, "-o", "pictures.jpg")
+        assert "--out: received pictures.jpg, a folder." in message
+
+    @pytest.mark.usefixtures("no_rendering")
+    def test_a_camera_beside_a_bokeh_level_is_refused(self, refused):
+        message = refused(*RENDER, "--bokeh-level", 6, "--focal-length", 50, "-o", "a.jpg")
+        assert "--bokeh-level: received numbers of a camera" in message
+
+    @pytest.mark.usefixtures("no_rendering")
+    def test_blades_beside_an_aperture_image_are_refused(self, refused):
+        shape = ["--aperture-image", "disparity.png", "--blades", 6]
+        message = refused(*RENDER, "--bokeh-level", 6, *shape, "-o", "a.jpg")
+        assert "--blades: received an --aperture-image beside it." in message
+
+    def test_lost_transparency_is_said(self, cli, folder, caplog):
+        with Image.open(folder / "photo.png") as picture:
+            picture.putalpha(100)
+            picture.save(folder / "glass.png")
+        arguments = ["--depth", "depth.npy", *NEAR_FOCUS, "--bokeh-level", 6, "-o", "a.jpg"]
+        assert cli("render", "glass.png", *arguments).code == 0
+        assert "glass.png: its transparency is dropped." in caplog.text
+
+    def test_running_out_of_memory_is_one_clear_line(self, cli, monkeypatch):
+        def exhausted(*arguments: object, **options: object) -> None:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried …")
+
+        monkeypatch.setattr(render_command, "render", exhausted)
+        run = cli(*RENDER, "--bokeh-level", 6, "-o", "a.jpg")
+        assert run.code == 1
+        assert run.stderr.startswith("focuspuller: out of memory.")
+
     @pytest.mark.parametrize("quality", [0, 101])
     @pytest.mark.usefixtures("no_rendering")
     def test_an_impossible_quality_is_refused_before_rendering(self, refused, quality):

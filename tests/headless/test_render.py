@@ -198,9 +198,9 @@ class TestDepth:
         with pytest.raises(InputError, match="without a single valid value"):
             fp.render(image, depth, **CHOICE)
 
-    @pytest.mark.parametrize("shape", [(0, 4), (4,), (1, 1, 4, 4)])
+    @pytest.mark.parametrize("shape", [(0, 4), (4,), (1, 1, 4, 4), (24, 36, 3)])
     def test_what_is_no_map_is_refused(self, image, shape):
-        with pytest.raises(InputError, match=r"^depth: received shape .*Give \[H,W\]"):
+        with pytest.raises(InputError, match=r"^depth: received shape .*\[H,W\] or"):
             fp.render(image, np.ones(shape), **CHOICE)
 
     def test_batches_that_do_not_fit_are_refused(self, image, metres):
@@ -373,6 +373,19 @@ class TestLensAndLight:
     def test_an_unknown_lens_is_refused_and_the_known_are_named(self, image, metres):
         with pytest.raises(InputError, match=r"'petzval'.*taf, bokehme"):
             fp.render(image, metres, **CHOICE, lens="petzval")
+
+    def test_options_of_another_lens_are_refused(self):
+        with pytest.raises(InputError, match=r"a BokehMeOptions for the lens 'taf'"):
+            fp.Lens("taf", fp.BokehMeOptions())
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("camera", "50mm"), ("aperture", "heart"), ("focus_point", 0.5), ("depth", "d.npy")],
+    )
+    def test_other_kinds_of_values_are_refused_by_name(self, image, metres, name, value):
+        arguments = {"depth": metres, "focus_point": (0.5, 0.5), "camera": CAMERA} | {name: value}
+        with pytest.raises(InputError, match=repr(value)):
+            fp.render(image, **arguments)
 
     def test_an_unknown_device_is_refused(self, image, metres):
         with pytest.raises(InputError, match=r"^device: received abacus"):

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from focuspuller.errors import InputError
 from focuspuller.lens.aperture import CIRCLE, Aperture
 from focuspuller.lens.blur_disc import BlurDisc
 
@@ -100,3 +101,10 @@ def test_equal_discs_have_equal_keys() -> None:
         BlurDisc(Aperture(5), "tanh", "bokehme"),
     ]
     assert disc.key not in {other.key for other in others}
+
+
+def test_a_shape_that_turns_out_of_its_square_is_refused() -> None:
+    corner = torch.zeros(200, 200)
+    corner[:6, :6] = 1.0
+    with pytest.raises(InputError, match="rotation"):
+        BlurDisc(Aperture(rotation_degrees=45.0, image=corner)).draw(20.0)

@@ -309,3 +309,11 @@ class TestAlignment:
         both = Depth.from_relative(self.depth().disparity.repeat(2, 1, 1, 1))
         with pytest.raises(InputError, match="3 images for 2 depths"):
             both.aligned_to(torch.zeros(3, 3, self.HEIGHT, self.WIDTH))
+
+
+@pytest.mark.parametrize(("width", "stretched"), [(40, False), (30, True)])
+def test_depth_of_another_shape_is_called_stretched(
+    caplog: pytest.LogCaptureFixture, width: int, stretched: bool
+) -> None:
+    assert Depth.from_metres(torch.ones(1, 1, 10, 20)).for_image(20, width).size == (20, width)
+    assert ("STRETCHED" in caplog.text) is stretched

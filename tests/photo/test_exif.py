@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import struct
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from focuspuller.photo.exif import (
     exif_with_new_focus,
     read_camera_data,
 )
+from focuspuller.photo.photo import load_photo
 from PIL import ExifTags, Image
 
 # An EXIF entry: tag, type, number of values, their bytes. Written by hand, as Pillow refuses to
@@ -536,3 +539,12 @@ def test_real_cameras(
     lost = set(exif.get_ifd(0x8769)) - set(written.get_ifd(0x8769))
     assert lost <= {Tag.SubjectDistanceRange}
     assert read_camera_data(written).f_number == 1.4
+
+
+def test_reading_in_many_threads_leaves_pythons_warnings_alone(tmp_path):
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (8, 8)).save(path)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(load_photo, [path] * 200))
+    assert warnings.filters == before
