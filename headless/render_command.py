@@ -16,8 +16,9 @@ from ..errors import InputError
 from ..lens.aperture import CIRCLE, Aperture
 from ..lens.color import luminance
 from ..lens.depth import Depth
+from ..lens.focus import Focus
 from ..lens.image import to_planar
-from ..lens.optics import Camera
+from ..lens.optics import Camera, f_number_for_bokeh_level
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
 from ..models.bokehme.handle import bokehme_lens
 from ..photo.depth_files import load_depth
@@ -94,7 +95,7 @@ def execute(options: argparse.Namespace) -> None:
         options.out,
         rendered,
         exif=photo.exif,
-        f_number=camera.f_number if camera else None,
+        f_number=camera.f_number if camera else _equivalent_f_number(options, photo, focus),
         subject_distance_m=float(focus.distance_m[0]) if focus.is_metric else None,
         quality=options.quality,
     )
@@ -256,6 +257,17 @@ def _camera(options: argparse.Namespace, photo: Photo) -> Camera | None:
             "Give it with --f-number, --focal-length, --sensor-width, or give --bokeh-level.",
         )
     return Camera(known.focal_length_mm, known.f_number, known.sensor_width_mm)  # pyright: ignore
+
+
+def _equivalent_f_number(options: argparse.Namespace, photo: Photo, focus: Focus) -> float | None:
+    """The f-number at which the photo's camera has the bokeh level; None where that is unknown."""
+    data = photo.camera_data
+    known = focus.is_metric and data.focal_length_mm and data.sensor_width_mm
+    if not known or not options.bokeh_level:
+        return None
+    camera = Camera(data.focal_length_mm or 0.0, 1.0, data.sensor_width_mm or 0.0)
+    camera = camera.for_image(*photo.image.shape[:2])
+    return f_number_for_bokeh_level(options.bokeh_level, camera, float(focus.plane[0]))
 
 
 def _focus_mask(options: argparse.Namespace) -> torch.Tensor | None:

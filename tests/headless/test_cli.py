@@ -117,6 +117,14 @@ class TestRender:
         assert saved.camera_data.f_number == pytest.approx(5.6)
         assert saved.camera_data.subject_distance_m == pytest.approx(1.5)
 
+    def test_a_bokeh_level_is_written_as_the_f_number_that_has_it(self, cli, photo_with_exif):
+        """50 mm at 2 m on 24 mm and 36 px: K = 0.05² · 2 · 1500 / (2 N · 1.95) = 1.923 / N."""
+        options = ["--depth", "depth.npy", "--focus-distance", 2, "--bokeh-level", 1.923 / 2.8]
+        assert cli("render", photo_with_exif, *options, "-o", "out.jpg").code == 0
+        data = load_photo("out.jpg").camera_data
+        assert data.f_number == pytest.approx(2.8, rel=1e-3)
+        assert data.subject_distance_m == pytest.approx(2.0)
+
     def test_an_f_number_replaces_that_of_the_exif(self, cli, folder, photo_with_exif):
         options = ["--depth", "depth.npy", "--focus-distance", 1.5, "--f-number", 0.1]
         assert cli("render", photo_with_exif, *options, "-o", "out.png").code == 0
