@@ -11,7 +11,7 @@ from ..lens.blur_disc import BlurDisc
 from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved
-from ..lens.optics import Camera, hyperfocal_distance
+from ..lens.optics import Camera, depth_of_field, hyperfocal_distance
 from .comfy import ui
 
 APERTURE_PREVIEW_RADIUS_PX = 120.0
@@ -64,6 +64,12 @@ def focus_text(focus: Focus) -> str:
     planes = [float(focus.plane[0]), float(focus.plane[-1])]
     places = [_metres(plane) if focus.is_metric else f"disparity {plane:.3f}" for plane in planes]
     return places[0] if len(focus.plane) == 1 else " → ".join(places)
+
+
+def depth_of_field_text(camera: Camera, focus: Focus) -> str:
+    """From where to where the first focus is acceptably sharp."""
+    near, far = depth_of_field(camera, float(focus.distance_m[0]))
+    return f"sharp from {_metres(1.0 / near)} to {_metres(1.0 / far)}"
 
 
 def camera_text(camera: Camera) -> str:

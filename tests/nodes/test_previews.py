@@ -88,3 +88,11 @@ def test_previews_of_a_batch_do_not_replace_each_other(outputs):
         previews.shown(io.ComfyNode, torch.rand(2, 3, 4, 4))
     assert len(list(outputs.iterdir())) == 4
     assert all(np.asarray(Image.open(path)).shape == (4, 4, 3) for path in outputs.iterdir())
+
+
+def test_the_depth_of_field_of_a_camera():
+    """H = f²/(N c) + f = 46.35 m; H s / (H ± (s − f)) = 1.919 m and 2.088 m."""
+    camera = Camera(focal_length_mm=50.0, f_number=1.8, sensor_width_mm=36.0)
+    text = previews.depth_of_field_text(camera, Focus.at_distance(2.0))
+    assert text == "sharp from 1.92 m to 2.09 m"
+    assert previews.depth_of_field_text(camera, Focus.at_distance(50.0)).endswith("to infinity")
