@@ -17,6 +17,7 @@ from .aperture import Aperture
 from .blur_disc import BlurDisc, Weighting
 from .color import decode_gamma, encode_gamma, linear_to_srgb, srgb_to_linear
 from .layered_fft import Layers, OnProgress, scatter
+from .view import View
 
 Method = Literal["fft", "exact"]
 
@@ -68,6 +69,7 @@ def render_bokehme(
     aperture: Aperture,
     options: BokehMeOptions,
     on_progress: OnProgress | None = None,
+    view: View | None = None,
 ) -> Tensor:
     """Scatter every pixel over a disc of its own blur radius.
 
@@ -80,6 +82,7 @@ def render_bokehme(
         aperture: shape of the disc, upside down in front of the focus as in a real lens.
         options: gamma, weighting and method.
         on_progress: called with the finished fraction, 0..1.
+        view: where the image lies in the whole picture; it is all of it if None.
 
     Returns:
         Linear light `[B,C,H,W]`; differentiable in `image` and `defocus` with method "fft".
@@ -87,9 +90,9 @@ def render_bokehme(
     if options.highlights:
         image = brighten_highlights(image, defocus)
     if options.gamma is None:
-        return _scatter_average(image, defocus, aperture, options, on_progress)
+        return _scatter_average(image, defocus, aperture, options, on_progress, view)
     powered = decode_gamma(linear_to_srgb(image), options.gamma)
-    blurred = _scatter_average(powered, defocus, aperture, options, on_progress)
+    blurred = _scatter_average(powered, defocus, aperture, options, on_progress, view)
     return srgb_to_linear(encode_gamma(blurred, options.gamma))
 
 
@@ -120,13 +123,14 @@ def _scatter_average(
     aperture: Aperture,
     options: BokehMeOptions,
     on_progress: OnProgress | None,
+    view: View | None,
 ) -> Tensor:
     disc = BlurDisc(aperture, edge="tanh", weighting=options.weighting)
     source = torch.cat([light, torch.ones_like(light[:, :1])], dim=1)
     if options.method == "exact":
         sums = _scatter_exactly(source, defocus, disc)
     else:
-        sums = scatter(source, defocus, Layers.for_defocus(disc, defocus, on_progress))
+        sums = scatter(source, defocus, Layers.for_defocus(disc, defocus, on_progress, view))
     # Transforms leave tiny negatives where there is no light.
     total, weight = sums[:, :-1].clamp(min=0.0), sums[:, -1:]
     reached = weight > LEAST_WEIGHT

@@ -21,6 +21,7 @@ from .aperture import Aperture
 from .blur_disc import BlurDisc
 from .layered_fft import Layers, OnProgress, fast_length, ladder, pack, share, unpack
 from .surfaces import LEAST_GAP, Surfaces, surfaces_of
+from .view import View
 
 TILE = 192
 # On a slope, layers within this share of the blur radius of each other are one surface.
@@ -40,6 +41,7 @@ def render_layered(
     aperture: Aperture,
     options: LayeredOptions,
     on_progress: OnProgress | None = None,
+    view: View | None = None,
 ) -> Tensor:
     """Blur with discs of unit energy, occlusion and hidden background.
 
@@ -49,11 +51,12 @@ def render_layered(
         aperture: shape of the disc, upside down in front of the focus as in a real lens.
         options: none so far.
         on_progress: called with the finished fraction, 0..1.
+        view: where the image lies in the whole picture; it is all of it if None.
 
     Returns:
         Linear light `[B,C,H,W]`.
     """
-    del options
+    del options, view
     disc = BlurDisc(aperture, edge="linear", weighting="energy")
     stack = _Stack(disc, float(defocus.detach().abs().amax()))
     scene = _planes(surfaces_of(image, defocus), stack)

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .blur_disc import BlurDisc
+from .view import View
 
 # The ladder of radii: steps of FIRST_STEP px that grow by GROWTH once that is more. Small discs
 # change with every fraction of a pixel, large ones with their relative size. `make bench` prints
@@ -62,14 +63,20 @@ class Layers:
     disc: BlurDisc
     radii: list[float]
     on_progress: OnProgress | None = None
+    view: View | None = None
     _spectra: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     @classmethod
     def for_defocus(
-        cls, disc: BlurDisc, defocus: Tensor, on_progress: OnProgress | None = None
+        cls,
+        disc: BlurDisc,
+        defocus: Tensor,
+        on_progress: OnProgress | None = None,
+        view: View | None = None,
     ) -> Layers:
         """Layers that reach the largest blur of a defocus map (px, signed)."""
-        return cls(disc, ladder(float(defocus.detach().abs().amax())), on_progress)
+        view = view or View(*defocus.shape[-2:])
+        return cls(disc, ladder(float(defocus.detach().abs().amax())), on_progress, view)
 
     def position(self, defocus: Tensor) -> Tensor:
         """Real-valued layer index of each pixel, differentiable in `defocus`."""

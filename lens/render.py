@@ -18,6 +18,7 @@ from .defocus import Defocus
 from .layered import LayeredOptions, render_layered
 from .layered_fft import SPECTRA_BYTES, OnProgress
 from .taf import TafOptions, render_taf
+from .view import View
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class LensKind:
     """A renderer, its options and one line that says what it is.
 
     Args:
-        render: (linear image, defocus px, aperture, options, on_progress) to linear image.
+        render: (linear image, defocus px, aperture, options, on_progress, view) to linear image.
         options: its dataclass.
         summary: one line.
         bytes_per_pixel: of device memory that it takes at most, beside the image.
@@ -136,6 +137,7 @@ def render(
             aperture,
             lens.options,
             _part(on_progress, index, batch),
+            View(*one_image.shape[-2:]),
         )
         rendered.append((result if linear else linear_to_srgb(result)).to(image))
         if on_progress is not None:  # Not every renderer reports its end.

@@ -14,6 +14,7 @@ from torch import Tensor
 from .aperture import Aperture
 from .blur_disc import BlurDisc
 from .layered_fft import Layers, OnProgress, gather
+from .view import View
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ def render_taf(
     aperture: Aperture,
     options: TafOptions,
     on_progress: OnProgress | None = None,
+    view: View | None = None,
 ) -> Tensor:
     """Blur with discs whose diameter is the circle of confusion of the target pixel.
 
@@ -39,11 +41,12 @@ def render_taf(
         aperture: shape of the disc.
         options: none so far.
         on_progress: called with the finished fraction, 0..1.
+        view: where the image lies in the whole picture; it is all of it if None.
 
     Returns:
         Linear light `[B,C,H,W]`; differentiable in `image` and `defocus`.
     """
     del options
     disc = BlurDisc(aperture, edge="linear", weighting="energy")
-    blurred = gather(image, defocus, Layers.for_defocus(disc, defocus, on_progress))
+    blurred = gather(image, defocus, Layers.for_defocus(disc, defocus, on_progress, view))
     return blurred.clamp(min=0.0)

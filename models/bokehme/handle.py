@@ -17,6 +17,7 @@ from ...lens.aperture import Aperture
 from ...lens.bokehme import BokehMeOptions
 from ...lens.layered_fft import OnProgress
 from ...lens.render import Lens, LensKind
+from ...lens.view import View
 from ..registry import BOKEHME_ARNET, BOKEHME_IUNET, Weights
 from ..state_dict import load_network
 from .architecture import ARNet, IUNet
@@ -73,11 +74,19 @@ def render_with_networks(
     aperture: Aperture,
     options: HybridOptions,
     on_progress: OnProgress | None = None,
+    view: View | None = None,
 ) -> Tensor:
     """`render_hybrid` as a renderer: the networks come to the image's device and leave it after."""
     with _lent_to(image.device, options.arnet, options.iunet):
         return render_hybrid(
-            image, defocus, aperture, options.classical, options.arnet, options.iunet, on_progress
+            image,
+            defocus,
+            aperture,
+            options.classical,
+            options.arnet,
+            options.iunet,
+            on_progress,
+            view,
         )
 
 

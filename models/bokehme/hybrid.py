@@ -19,6 +19,7 @@ from ...lens.aperture import Aperture
 from ...lens.bokehme import BokehMeOptions, brighten_highlights, render_bokehme
 from ...lens.color import linear_to_srgb, srgb_to_linear
 from ...lens.layered_fft import OnProgress
+from ...lens.view import View
 from .architecture import resized
 from .dilation import defocus_dilated
 
@@ -44,6 +45,7 @@ def render_hybrid(
     arnet: AdaptiveRendering,
     iunet: IterativeUpsampling,
     on_progress: OnProgress | None = None,
+    view: View | None = None,
 ) -> Tensor:
     """Render classically and by the networks, and blend the two by the error map.
 
@@ -55,6 +57,7 @@ def render_hybrid(
         arnet: (image, defocus -1..1, gamma 0..1) to (small picture, error map 0..1).
         iunet: (image, defocus, small picture, gamma) to picture.
         on_progress: called with the finished fraction, 0..1.
+        view: where the image lies in the whole picture; it is all of it if None.
 
     Returns:
         Linear light `[B,3,H,W]`, no brighter than white or than the image.
@@ -67,6 +70,7 @@ def render_hybrid(
         aperture,
         replace(options, highlights=False),
         lambda fraction: report(CLASSICAL_SHARE * fraction),
+        view,
     )
     neural, error_map = render_neural(
         linear_to_srgb(lit).float(),

@@ -65,7 +65,7 @@ class TestChoosingALens:
         assert torch.equal(render(image, defocus), render(image, defocus, Lens(DEFAULT_LENS)))
 
     def test_a_lens_may_bring_its_own_renderer(self) -> None:
-        def render_dimmed(image, defocus, aperture, options, on_progress) -> Tensor:
+        def render_dimmed(image, defocus, aperture, options, on_progress, view) -> Tensor:
             return options.gamma * image
 
         own = LensKind(render_dimmed, BokehMeOptions, "dims", bytes_per_pixel=1000)
