@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import FocusPullerError
+    from .headless.highlights import compress_highlights, recover_highlights
     from .headless.render import render
     from .headless.runner import run_workflow
     from .headless.server import submit_workflow
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .lens.bokehme import BokehMeOptions
     from .lens.depth import Depth
     from .lens.focus import Focus, pull_focus
+    from .lens.highlights import Highlights
     from .lens.optics import Camera
     from .lens.render import LENSES, Lens
     from .models.bokehme.handle import bokehme_lens
@@ -41,13 +43,16 @@ _HOMES = {
     "Depth": "lens.depth",
     "Focus": "lens.focus",
     "FocusPullerError": "errors",
+    "Highlights": "lens.highlights",
     "LENSES": "lens.render",
     "Lens": "lens.render",
     "Photo": "photo.photo",
     "bokehme_lens": "models.bokehme.handle",
+    "compress_highlights": "headless.highlights",
     "load_depth": "photo.depth_files",
     "load_photo": "photo.photo",
     "pull_focus": "lens.focus",
+    "recover_highlights": "headless.highlights",
     "render": "headless.render",
     "run_workflow": "headless.runner",
     "save_depth": "photo.depth_files",
@@ -64,13 +69,16 @@ __all__ = [
     "Depth",
     "Focus",
     "FocusPullerError",
+    "Highlights",
     "Lens",
     "Photo",
     "bokehme_lens",
     "comfy_entrypoint",
+    "compress_highlights",
     "load_depth",
     "load_photo",
     "pull_focus",
+    "recover_highlights",
     "render",
     "run_workflow",
     "save_depth",

@@ -14,7 +14,8 @@ from ..lens.aperture import CIRCLE, Aperture
 from ..lens.defocus import Defocus, defocus_from_bokeh_level, defocus_from_camera
 from ..lens.depth import Depth
 from ..lens.focus import Focus, focus_on_mask, focus_on_point
-from ..lens.image import to_interleaved, to_planar
+from ..lens.highlights import Highlights, compress_highlights, in_pictures, recover_highlights
+from ..lens.image import check_finite, to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, Lens
 from ..lens.render import render as render_planar
@@ -40,6 +41,8 @@ def render(
     focus_scale: float = 1.0,
     lens: str | Lens = DEFAULT_LENS,
     aperture: Aperture | None = None,
+    highlights: Highlights | None = None,
+    roll_off: bool = True,
     linear: bool = False,
     device: torch.device | str | None = None,
     on_progress: Callable[[float], None] | None = None,
@@ -50,7 +53,8 @@ def render(
     `bokeh_level` have to be given.
 
     Args:
-        image: `[H,W,3]` or `[B,H,W,3]` floats, sRGB-coded 0..1; a fourth channel is dropped.
+        image: `[H,W,3]` or `[B,H,W,3]` floats, sRGB-coded 0..1, of HDR pictures also above; a
+            fourth channel is dropped, negative values are taken as 0.
         depth: metres along the optical axis, `[H,W]` or `[B,H,W]`, or a `Depth`. Other sizes are
             resampled; infinity is infinitely far; NaN, zero and negative values are filled.
         disparity: relative disparity instead, larger is nearer, scaled to 0..1 if outside.
@@ -66,6 +70,10 @@ def render(
         focus_scale: f_s of Fine-grained Defocus eq. 6, with a camera.
         lens: a name of `LENSES`, or a `Lens` with options.
         aperture: shape of the blur disc, a circle by default.
+        highlights: give clipped lights their brightness back, so that they become bright discs;
+            None leaves the picture as it is.
+        roll_off: bring what `highlights` made brighter than white softly back after rendering, so
+            that sharp highlights look as before. False leaves it, for an HDR file.
         linear: `image` is linear light, and so is the result.
         device: where to compute; by default where the image is.
         on_progress: called with the finished fraction, 0..1.
@@ -79,8 +87,10 @@ def render(
     Example:
         >>> near = render(photo, metres, focus_distance=0.8, camera=Camera(50, 1.4))
     """
-    pictures, restore = _opened(image)
-    _check_kinds(camera, aperture, focus_point)
+    pictures, restore = opened(image)
+    check_finite(pictures)
+    pictures = without_negative_light(pictures)
+    _check_kinds(camera, aperture, highlights, focus_point)
     height, width = pictures.shape[-2:]
     scene = _scene(depth, disparity).for_image(height, width)
     sharp = choose_focus(
@@ -93,19 +103,24 @@ def render(
         focus_range=focus_range,
     )
     defocus = _defocus(scene, sharp, camera, bokeh_level, focus_scale)
+    place = device_called(device)
+    if highlights is not None:
+        pictures = in_pictures(recover_highlights, pictures, highlights, linear, place)
     rendered = render_planar(
         pictures,
         defocus,
         lens if isinstance(lens, Lens) else Lens(lens),
         aperture or CIRCLE,
         on_progress,
-        device_called(device),
+        place,
         linear,
     )
+    if highlights is not None and roll_off:
+        rendered = in_pictures(compress_highlights, rendered, highlights, linear, place)
     return restore(rendered)
 
 
-def _opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
+def opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
     """`[B,3,H,W]`, and the way back to the caller's kind of array."""
     pixels = _tensor(image)
     is_single = pixels.ndim == 3
@@ -120,9 +135,15 @@ def _opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
     return planar, restore
 
 
-def _check_kinds(camera: object, aperture: object, focus_point: object) -> None:
+def _check_kinds(
+    camera: object, aperture: object, highlights: object, focus_point: object
+) -> None:
     """Refuse what is no camera, no aperture and no point, before anything is computed."""
-    for subject, value, kind in (("camera", camera, Camera), ("aperture", aperture, Aperture)):
+    for subject, value, kind in (
+        ("camera", camera, Camera),
+        ("aperture", aperture, Aperture),
+        ("highlights", highlights, Highlights),
+    ):
         if value is not None and not isinstance(value, kind):
             raise InputError(subject, repr(value), f"Give a focuspuller.{kind.__name__}.")
     if focus_point is not None and not (

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
+from .image import check_finite
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +137,7 @@ class Depth:
             raise InputError(
                 "image", f"{len(image)} images for {len(self.disparity)} depths", "Give one each."
             )
-        if not bool(torch.isfinite(image).all()):
-            raise InputError("image", "NaN or infinite pixels", "Repair them first.")
+        check_finite(image)
         disparity = self.disparity.expand(max(len(self.disparity), len(image)), -1, -1, -1)
         guide = image.to(disparity)
         guided = guided_blur(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import torch
 from einops import rearrange
 from torch import Tensor
 
@@ -51,6 +52,41 @@ def mask_to_planar(mask: Tensor, subject: str = "mask") -> Tensor:
             subject, f"shape {list(mask.shape)}", "Give masks [B,H,W] with B, H and W above 0."
         )
     return mask.reshape(-1, 1, *mask.shape[-2:]).float()
+
+
+def check_finite(image: Tensor, subject: str = "image") -> None:
+    """Refuse pixels that are NaN or infinite, `[B,C,H,W]`.
+
+    Raises:
+        InputError: there are some; it says how many.
+    """
+    is_bad = ~torch.isfinite(image)
+    if not bool(is_bad.any()):
+        return
+    count, pixels = int(is_bad.any(1).sum()), is_bad[:, 0].numel()
+    raise InputError(
+        subject,
+        f"{count} NaN or infinite pixels of {pixels}",
+        "Repair them where they come from (a renderer's fireflies, a division by zero), or replace "
+        "them with their surroundings.",
+    )
+
+
+def without_negative_light(image: Tensor, subject: str = "image") -> Tensor:
+    """Negative values set to 0, which is logged.
+
+    They are colours outside the colour space, common in EXR files. No lens can spread them.
+
+    Args:
+        image: `[B,C,H,W]`.
+        subject: what the log calls the image.
+    """
+    is_negative = image < 0
+    if not bool(is_negative.any()):
+        return image
+    count = int(is_negative.any(1).sum())
+    logger.warning("%s: negative light in %d pixels is taken as none.", subject, count)
+    return image.clamp(min=0.0)
 
 
 def to_interleaved(image: Tensor) -> Tensor:

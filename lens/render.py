@@ -15,6 +15,7 @@ from .aperture import CIRCLE, Aperture
 from .bokehme import BokehMeOptions, render_bokehme
 from .color import linear_to_srgb, srgb_to_linear
 from .defocus import Defocus
+from .image import check_finite
 from .layered import LayeredOptions, render_layered
 from .layered_fft import SPECTRA_BYTES, OnProgress
 from .taf import TafOptions, render_taf
@@ -163,8 +164,7 @@ def _check_image(image: Tensor) -> None:
         raise InputError(
             "image", f"an empty batch {tuple(image.shape)}", "Give at least one image."
         )
-    if not bool(torch.isfinite(image).all()):
-        raise InputError("image", "NaN or infinite pixels", "Repair them before rendering.")
+    check_finite(image)
 
 
 def _radius_for(image: Tensor, defocus: Defocus) -> Tensor:

@@ -26,7 +26,7 @@ from PIL import Image
 from ..errors import FileError, InputError
 from ..lens.depth import Depth, decode_depth
 from .exif import read_camera_data
-from .exr import read_depth_channel, write_depth_channel
+from .exr import read_depth_channel, write_exr
 from .files import read_file, replacing
 from .pixels import decode_image, grey_levels, upright
 
@@ -137,7 +137,7 @@ def save_depth(path: str | Path, depth: Depth) -> tuple[float, float] | None:
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, values, allow_pickle=False)
     elif suffix == ".exr":
-        write_depth_channel(path, values)
+        write_exr(path, {"Z": values}, {})
     else:
         raise InputError("path", repr(path.name), "End the name in .npy, .png or .exr.")
     return None

@@ -28,7 +28,7 @@ SensorWidthSource = Literal["35 mm equivalent", "camera database", "focal-plane 
 SENSOR_WIDTH_LIMITS_MM = (1.0, 120.0)
 _WARNINGS_LOCK = threading.RLock()
 # What EXIF writes for the distance of a subject at infinity.
-_INFINITE_DISTANCE = 0xFFFFFFFF
+INFINITE_DISTANCE = 0xFFFFFFFF
 # FocalPlaneResolutionUnit: inch, cm, and the two that TIFF/EP adds, mm and µm.
 _FOCAL_PLANE_UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 # Tags of the main directory that describe how the original file stores its pixels: they are wrong
@@ -247,7 +247,7 @@ def _f_number(photo: _Directory) -> float | None:
 
 def _subject_distance(photo: _Directory) -> float | None:
     value = photo.tags.get(Tag.SubjectDistance)
-    if getattr(value, "numerator", None) == _INFINITE_DISTANCE:
+    if getattr(value, "numerator", None) == INFINITE_DISTANCE:
         return math.inf
     return photo.positive(Tag.SubjectDistance, "subject distance", zero_is_unknown=True)
 
@@ -376,7 +376,7 @@ def _refocused(
             raise InputError(
                 "subject_distance_m", repr(subject_distance_m), "Give metres above zero."
             )
-        distance = min(float(subject_distance_m), _INFINITE_DISTANCE)
+        distance = min(float(subject_distance_m), INFINITE_DISTANCE)
         refocused[Tag.SubjectDistance] = IFDRational(distance)
         # Macro, close or distant view: it may contradict the new distance.
         refocused.pop(Tag.SubjectDistanceRange, None)

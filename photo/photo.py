@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,10 +14,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..errors import FileError, InputError
+from ..lens.color import linear_to_srgb, srgb_to_linear
 from ..lens.depth import Depth
 from ..lens.optics import Camera
 from .embedded_depth import depth_in_heif, depth_in_jpeg, embed_depth
 from .exif import CameraData, camera_from, exif_with_new_focus, read_camera_data
+from .exr import START_OF_EXR
+from .exr_picture import ExrBits, read_exr_picture, write_exr_picture
 from .files import read_file, replacing
 from .jpeg import START_OF_IMAGE
 from .pixels import DecodedImage, alpha_of, decode_image, srgb_pixels, upright
@@ -29,6 +32,7 @@ _FORMATS = {
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
+    ".exr": "EXR",
 }
 # Names of files that `load_photo` is likely to read.
 PHOTO_SUFFIXES = (*_FORMATS, ".heic", ".heif")
@@ -40,13 +44,14 @@ class Photo:
 
     Args:
         path: where it was loaded from.
-        image: `[H,W,3]` float32, sRGB-coded 0..1, upright.
+        image: `[H,W,3]` float32, sRGB-coded 0..1, upright. Of an EXR, light above white continues
+            the curve above 1.
         alpha: opacity `[H,W]` float32, 1 = opaque; None if the file has none. `image` holds the
             colours under it, unmixed.
         camera: None if the file does not tell enough; `camera_data.missing` says what.
         camera_data: all that EXIF tells of the camera.
         depth: the depth in the file, upright, of the size stored there; None if it has none.
-        exif: the EXIF of the file, for `save_photo`; may be empty.
+        exif: the EXIF of the file, for `save_photo`; may be empty. Of an EXR, made from its header.
         problems: what was damaged or lost, in words.
     """
 
@@ -60,26 +65,33 @@ class Photo:
     problems: tuple[str, ...]
 
 
-def load_photo(path: str | Path) -> Photo:
-    """Load a JPEG, PNG, TIFF, WebP or HEIC photograph.
+def load_photo(path: str | Path, linear: bool = False) -> Photo:
+    """Load a JPEG, PNG, TIFF, WebP, HEIC or EXR photograph.
 
     The picture is turned upright as EXIF says and its colours are converted to sRGB. Grey images
-    keep 16 bits; colour is read with 8.
+    keep 16 bits; colour is read with 8. An EXR keeps its full range; a depth channel (Z) in it is
+    the photo's depth in metres, and negative light is taken as none, which is a problem to tell.
 
     Args:
         path: the file. The content decides on the format, not the name.
+        linear: `Photo.image` shall hold linear light; that of an EXR then has exactly its values.
 
     Raises:
-        FileError: the file is missing, damaged or of another kind.
-        MissingDependencyError: HEIC without pillow-heif.
+        FileError: the file is missing, damaged, of another kind, or an EXR with NaN or infinite
+            pixels.
+        MissingDependencyError: HEIC without pillow-heif, EXR without OpenEXR.
     """
     path = Path(path)
+    if read_file(path, len(START_OF_EXR)) == START_OF_EXR:
+        return _load_exr(path, linear)
     content = read_file(path)
     decoded = decode_image(content, path)
     camera_data = read_camera_data(decoded.exif, decoded.image.size)
     orientation = camera_data.orientation
     colours, colour_problems = srgb_pixels(decoded.image, path)
     image = np.ascontiguousarray(upright(colours, orientation))
+    if linear:
+        image = srgb_to_linear(torch.from_numpy(image)).numpy()
     alpha = alpha_of(decoded.image)
     if alpha is not None:
         alpha = np.ascontiguousarray(upright(alpha, orientation))
@@ -97,6 +109,29 @@ def load_photo(path: str | Path) -> Photo:
     )
 
 
+def _load_exr(path: Path, linear: bool) -> Photo:
+    picture = read_exr_picture(path)
+    height, width = picture.light.shape[:2]
+    camera_data = read_camera_data(picture.exif, (width, height))
+    depth, problems = None, picture.problems + camera_data.problems
+    if picture.metres is not None:
+        try:
+            depth = Depth.from_metres(torch.from_numpy(picture.metres)[None, None])
+        except InputError as error:  # not one valid value
+            problems = (*problems, f"The depth channel was left out: {error.received}.")
+    light = torch.from_numpy(picture.light)
+    return Photo(
+        path=path,
+        image=(light if linear else linear_to_srgb(light)).numpy(),
+        alpha=picture.alpha,
+        camera=camera_from(camera_data),
+        camera_data=camera_data,
+        depth=depth,
+        exif=picture.exif.tobytes() if len(picture.exif) else b"",
+        problems=problems,
+    )
+
+
 def save_photo(
     path: str | Path,
     image: np.ndarray | torch.Tensor,
@@ -106,31 +141,48 @@ def save_photo(
     depth: Depth | None = None,
     quality: int = 95,
     png_text: Mapping[str, str] | None = None,
+    linear: bool = False,
+    exr_bits: ExrBits = 16,
 ) -> None:
     """Save a picture with the EXIF of the photo it was made from.
 
     The file appears complete or not at all; if saving fails, an older file stays as it was.
 
     Args:
-        path: `.jpg`, `.jpeg`, `.png`, `.webp`, `.tif` or `.tiff`; 8 bits per colour.
-        image: `[H,W,3]` or `[1,H,W,3]` float, sRGB-coded; values outside 0..1 are clipped.
+        path: `.jpg`, `.jpeg`, `.png`, `.webp`, `.tif` or `.tiff`: sRGB with 8 bits per colour;
+            `.exr`: linear light, not clipped.
+        image: `[H,W,3]` or `[1,H,W,3]` float, sRGB-coded; values outside 0..1 are clipped, but not
+            in an EXR.
         exif: of the original, `Photo.exif`; see `exif_with_new_focus`.
         f_number: aperture of the picture; None: as in `exif`.
         subject_distance_m: focus distance in metres, may be infinity; None: as in `exif`.
-        depth: depth of the picture to put into a JPEG.
+        depth: depth of the picture to put into a JPEG, or as channel Z into an EXR (metric only).
         quality: of JPEG and WebP, 1 to 100.
         png_text: texts for a PNG, as ComfyUI stores workflows; other formats have no place for it.
+        linear: `image` holds linear light instead.
+        exr_bits: 16 or 32 per colour of an EXR; light above 65504 always gets 32. Of the EXIF, an
+            EXR takes make, model, focal length, sensor size, f-number and distance.
 
     Raises:
         InputError: image or options have no meaning: shape, NaN, format, range.
         FileError: the file cannot be written.
+        MissingDependencyError: EXR without OpenEXR.
     """
     path = Path(path)
     format_name = format_of(path)
-    if depth is not None and format_name != "JPEG":
-        raise InputError("depth", f"a {format_name} file", "Only JPEG can hold depth.")
+    if depth is not None and format_name not in ("JPEG", "EXR"):
+        raise InputError("depth", f"a {format_name} file", "Only JPEG and EXR can hold depth.")
     check_quality(quality)
-    picture = Image.fromarray(_eight_bits(image))
+    pixels = _checked_pixels(image)
+    if format_name == "EXR":
+        light = pixels if linear else srgb_to_linear(pixels)
+        metres = _metres(depth, light.shape)
+        write_exr_picture(
+            path, light.numpy(), exif, f_number, subject_distance_m, metres, exr_bits
+        )
+        return
+    coded = linear_to_srgb(pixels) if linear else pixels
+    picture = Image.fromarray((coded.numpy().clip(0.0, 1.0) * 255.0).round().astype(np.uint8))
     new_exif = exif_with_new_focus(exif, f_number, subject_distance_m, picture.size)
     content = _encoded(picture, format_name, new_exif, quality, png_text or {})
     if depth is not None:
@@ -192,12 +244,12 @@ def format_of(path: Path) -> str:
     return format_name
 
 
-def _eight_bits(image: np.ndarray | torch.Tensor) -> np.ndarray:
-    """Checked and rounded to `[H,W,3]` uint8."""
+def _checked_pixels(image: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """`[H,W,3]` float32 or float64 on the CPU."""
     if isinstance(image, torch.Tensor):
         image = image.detach().cpu()
         # NumPy has no bfloat16.
-        pixels = (image.float() if image.is_floating_point() else image).numpy()
+        pixels = (image.float() if image.dtype == torch.bfloat16 else image).numpy()
     else:
         pixels = np.asarray(image)
     if pixels.ndim == 4 and pixels.shape[0] == 1:
@@ -208,7 +260,19 @@ def _eight_bits(image: np.ndarray | torch.Tensor) -> np.ndarray:
         raise InputError("image", f"values of type {pixels.dtype}", "Give floats 0..1.")
     if np.isnan(pixels).any():
         raise InputError("image", "NaN in some pixels", "Find the step that divides by zero.")
-    return (pixels.clip(0.0, 1.0) * 255.0).round().astype(np.uint8)
+    kind = np.float64 if pixels.dtype.itemsize > 4 else np.float32
+    # PyTorch takes no flipped, read-only or byte-swapped arrays.
+    return torch.from_numpy(np.require(pixels, kind, ["C", "W"]))
+
+
+def _metres(depth: Depth | None, shape: Sequence[int]) -> np.ndarray | None:
+    """Depth `[H,W]` for the channel Z of a picture `[H,W,3]`."""
+    if depth is None:
+        return None
+    if not depth.is_metric:
+        advice = "An EXR holds metres: give the near and far distance when reading the depth."
+        raise InputError("depth", "relative disparity", advice)
+    return depth.for_image(*shape[:2]).metres[0, 0].detach().cpu().numpy()
 
 
 def _encoded(
