@@ -135,9 +135,7 @@ def opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
     return planar, restore
 
 
-def _check_kinds(
-    camera: object, aperture: object, highlights: object, focus_point: object
-) -> None:
+def _check_kinds(camera: object, aperture: object, highlights: object, focus_point: object) -> None:
     """Refuse what is no camera, no aperture and no point, before anything is computed."""
     for subject, value, kind in (
         ("camera", camera, Camera),

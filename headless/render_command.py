@@ -17,11 +17,13 @@ from ..lens.aperture import CIRCLE, Aperture
 from ..lens.color import luminance
 from ..lens.depth import Depth
 from ..lens.focus import Focus
+from ..lens.highlights import Highlights
 from ..lens.image import to_planar
 from ..lens.optics import Camera, f_number_for_bokeh_level
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
 from ..models.bokehme.handle import bokehme_lens
 from ..photo.depth_files import load_depth
+from ..photo.exr import require_openexr
 from ..photo.files import make_folder
 from ..photo.photo import Photo, check_quality, format_of, load_photo, save_photo
 from .render import choose_focus, render
@@ -39,6 +41,9 @@ EXAMPLES = """examples:
   focuspuller render street.png --depth street.npy --focus-distance 4 \\
       --f-number 2 --focal-length 35 --sensor-width 36 -o near.png
   focuspuller render street.jpg --depth disparity.png --focus 0.5,0.8 --bokeh-level 24 -o soft.jpg
+  focuspuller render night.jpg --focus 0.5,0.6 --f-number 1.4 --highlights 3 -o lights.jpg
+  focuspuller render blender.exr --focus 0.5,0.5 --f-number 2 --focal-length 50 \\
+      --sensor-width 36 -o shallow.exr
 """
 
 
@@ -52,14 +57,23 @@ def add_to(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("photo", metavar="PHOTO", type=Path, help="JPEG, PNG, TIFF, WebP or HEIC")
     parser.add_argument(
-        "-o", "--out", metavar="OUT", type=Path, required=True, help=".jpg, .png, .webp or .tif"
+        "photo", metavar="PHOTO", type=Path, help="JPEG, PNG, TIFF, WebP, HEIC or EXR"
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="OUT",
+        type=Path,
+        required=True,
+        help=".jpg, .png, .webp, .tif, or .exr for linear light that is not clipped",
     )
     _add_depth_options(parser)
     _add_focus_options(parser)
     _add_camera_options(parser)
     _add_lens_options(parser)
+    _add_highlight_options(parser)
+    _add_file_options(parser)
     parser.set_defaults(execute=execute)
 
 
@@ -77,6 +91,8 @@ def execute(options: argparse.Namespace) -> None:
         focus_range=options.focus_range,
     )
     camera = _camera(options, photo)
+    is_linear = options.linear and not photo.is_from_exr
+    to_exr = format_of(options.out) == "EXR"
     with tqdm(total=1.0, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
         rendered = render(
             photo.image,
@@ -86,7 +102,9 @@ def execute(options: argparse.Namespace) -> None:
             bokeh_level=options.bokeh_level,
             lens=_lens(options),
             aperture=_aperture(options),
-            linear=options.linear,
+            highlights=_highlights(options),
+            roll_off=not to_exr,
+            linear=is_linear,
             device=options.device or ("cuda" if torch.cuda.is_available() else None),
             on_progress=lambda fraction: _show(bar, fraction),
         )
@@ -98,6 +116,8 @@ def execute(options: argparse.Namespace) -> None:
         f_number=camera.f_number if camera else _equivalent_f_number(options, photo, focus),
         subject_distance_m=float(focus.distance_m[0]) if focus.is_metric else None,
         quality=options.quality,
+        linear=is_linear and to_exr,
+        exr_bits=options.exr_bits,
     )
     print(options.out)
 
@@ -184,9 +204,44 @@ def _add_lens_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--aperture-image", metavar="FILE", type=Path, help="any shape, white on black"
     )
-    group.add_argument("--linear", action="store_true", help="the photo holds linear light")
-    group.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1..100")
     group.add_argument("--device", help="where to render, such as cpu or cuda:1")
+
+
+def _add_highlight_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("highlights (default: as they are)")
+    group.add_argument(
+        "--highlights",
+        metavar="STOPS",
+        type=float,
+        help="take clipped lights to be so much brighter than white that they become bright discs; "
+        "3 is a good start. A JPEG gets them rolled off softly, an EXR keeps all of their light",
+    )
+    group.add_argument(
+        "--highlight-threshold",
+        metavar="V",
+        type=float,
+        help="brightness from which on a pixel counts as clipped in part, 0..1 (default: "
+        f"{Highlights.threshold:g})",
+    )
+    group.add_argument(
+        "--halo-color",
+        metavar="SHARE",
+        type=float,
+        help="how much of the light takes the colour of its halo, 0..1 (default: 0)",
+    )
+
+
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("files")
+    group.add_argument(
+        "--linear",
+        action="store_true",
+        help="the photo holds linear light, and so shall the result (an EXR always does)",
+    )
+    group.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1..100")
+    group.add_argument(
+        "--exr-bits", type=int, choices=[16, 32], default=16, help="per colour of an EXR"
+    )
 
 
 def _point(text: str) -> tuple[float, float]:
@@ -209,7 +264,8 @@ def _photo(path: Path) -> Photo:
 
 def _check_out(options: argparse.Namespace) -> None:
     """Find out before rendering what would make saving fail."""
-    format_of(options.out)
+    if format_of(options.out) == "EXR":
+        require_openexr(options.out)
     if options.out.is_dir():
         raise InputError("--out", f"{options.out}, a folder", "Add a file name.")
     check_quality(options.quality)
@@ -268,6 +324,17 @@ def _equivalent_f_number(options: argparse.Namespace, photo: Photo, focus: Focus
     camera = Camera(data.focal_length_mm or 0.0, 1.0, data.sensor_width_mm or 0.0)
     camera = camera.for_image(*photo.image.shape[:2])
     return f_number_for_bokeh_level(options.bokeh_level, camera, float(focus.plane[0]))
+
+
+def _highlights(options: argparse.Namespace) -> Highlights | None:
+    details = {"threshold": options.highlight_threshold, "halo_color": options.halo_color}
+    given = {name: value for name, value in details.items() if value is not None}
+    if options.highlights is None:
+        if given:
+            advice = "Give --highlights STOPS, too, such as 3."
+            raise InputError("--highlights", "only details of how to recover them", advice)
+        return None
+    return Highlights(options.highlights, **given)
 
 
 def _focus_mask(options: argparse.Namespace) -> torch.Tensor | None:

@@ -12,7 +12,7 @@ white, so that the noise of a JPEG around clipped values stays as small as it wa
 pixel get the same factor, which keeps its colour.
 
 Brightness is the mean of the luminance and the brightest channel. Luminance alone misses coloured
-lamps, whose cores are seldom white; the brightest channel alone takes every vivid orange for a lamp.
+lamps, whose cores are seldom white; the brightest channel alone takes any vivid orange for a lamp.
 
 `compress_highlights` is f backwards: what was sharp gets the values that it had, lights that became
 discs roll off softly towards white.

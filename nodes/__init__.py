@@ -4,6 +4,7 @@ from .camera import ApertureNode, CameraNode
 from .comfy import ComfyExtension, io
 from .depth import AlignDepth, DepthFromImage, LoadDepth
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
+from .highlights import CompressHighlights, RecoverHighlights
 from .lenses import BokehMeLens, LayeredLens, TafLens
 from .photo import LoadPhoto, SamplePhoto, SavePhoto
 from .render import DefocusMap, RenderBokeh
@@ -24,7 +25,9 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     TafLens,
     BokehMeLens,
     LayeredLens,
+    RecoverHighlights,
     RenderBokeh,
+    CompressHighlights,
     SavePhoto,
 )
 

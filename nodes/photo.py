@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..lens.color import linear_to_srgb
 from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved, to_planar
@@ -27,7 +28,7 @@ from .comfy import (
 )
 from .files import file_check, file_fingerprint
 from .node import CATEGORY, names_node, renames
-from .previews import camera_text, depth_text, shown
+from .previews import camera_text, depth_text, ends, shown
 from .sockets import (
     CameraSocket,
     DepthSocket,
@@ -38,12 +39,22 @@ from .sockets import (
 )
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-FORMATS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "TIFF": ".tif"}
+FORMATS = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WebP": ".webp",
+    "TIFF": ".tif",
+    "EXR": ".exr",
+    "EXR 32-bit": ".exr",
+}
 
 
 def _photo_outputs() -> list[io.Output]:
     return [
-        io.Image.Output(display_name="image", tooltip="The picture, upright, in sRGB."),
+        io.Image.Output(
+            display_name="image",
+            tooltip="The picture, upright, in sRGB. Light of an EXR beyond white is above 1.",
+        ),
         io.Mask.Output(display_name="mask", tooltip="1 where the picture is transparent."),
         DepthSocket.Output(display_name="depth", tooltip="The depth in the file, if it has one."),
         CameraSocket.Output(display_name="camera", tooltip="The camera, if the file tells all."),
@@ -70,13 +81,14 @@ class LoadPhoto(io.ComfyNode):
             node_id="FocusPullerLoadPhoto",
             display_name="Load Photo",
             category=CATEGORY,
-            description="A photo with its camera (EXIF) and, for portraits of phones, its depth.",
+            description="A photo with its camera (EXIF) and, for portraits of phones and renders "
+            "(EXR with Z), its depth.",
             inputs=[
                 io.Combo.Input(
                     "photo",
                     options=input_files(PHOTO_SUFFIXES),
                     upload=io.UploadType.image,
-                    tooltip="JPEG, PNG, TIFF, WebP or HEIC of the input folder.",
+                    tooltip="JPEG, PNG, TIFF, WebP, HEIC or EXR of the input folder.",
                 ),
             ],
             outputs=_photo_outputs(),
@@ -153,7 +165,8 @@ class SavePhoto(io.ComfyNode):
                     "format",
                     options=list(FORMATS),
                     default="JPEG",
-                    tooltip="8 bits per colour. PNG also holds the workflow.",
+                    tooltip="8 bits per colour; PNG also holds the workflow. EXR: linear light "
+                    "that is not clipped, with 16 bits (half float) or 32.",
                 ),
                 io.Int.Input(
                     "quality",
@@ -181,8 +194,15 @@ class SavePhoto(io.ComfyNode):
                 DepthSocket.Input(
                     "depth",
                     optional=True,
-                    tooltip="Stored inside a JPEG, so that Load Photo finds it. Meant for pictures "
-                    "that are still all in focus.",
+                    tooltip="Stored inside a JPEG or, if metric, an EXR, so that Load Photo finds "
+                    "it. Meant for pictures that are still all in focus.",
+                ),
+                io.Boolean.Input(
+                    "linear",
+                    default=False,
+                    optional=True,
+                    tooltip="On: the pictures hold linear light, as behind Render Bokeh with "
+                    "'linear' on. Off: ordinary sRGB pictures.",
                 ),
             ],
             outputs=[],
@@ -201,6 +221,7 @@ class SavePhoto(io.ComfyNode):
         camera: Camera | None = None,
         focus: Focus | None = None,
         depth: Depth | None = None,
+        linear: bool = False,
     ) -> io.NodeOutput:
         pictures = to_interleaved(to_planar(images, "images"))
         height, width = pictures.shape[1:3]
@@ -221,9 +242,20 @@ class SavePhoto(io.ComfyNode):
                 depth=depths[index],
                 quality=quality,
                 png_text=_workflow_texts(cls.hidden),
+                linear=linear,
+                exr_bits=32 if format == "EXR 32-bit" else 16,
             )
             results.append(ui.SavedResult(path.name, target.subfolder, io.FolderType.output))
-        return io.NodeOutput(ui=ui.SavedImages(results))
+        saved = ui.SavedImages(results).as_dict()
+        if FORMATS[format] == ".exr":  # browsers cannot show it
+            saved = {"files": saved["images"]} | _seen(cls, pictures, linear)
+        return io.NodeOutput(ui=saved)
+
+
+def _seen(node: type[io.ComfyNode], pictures: Tensor, linear: bool) -> dict[str, Any]:
+    """What a browser can show of HDR pictures `[B,H,W,3]`."""
+    planar = ends(to_planar(pictures))
+    return shown(node, linear_to_srgb(planar) if linear else planar)
 
 
 def _free_path(target: OutputTarget, index: int, suffix: str) -> Path:

@@ -10,6 +10,7 @@ from ..lens.aperture import Aperture
 from ..lens.blur_disc import BlurDisc
 from ..lens.depth import Depth
 from ..lens.focus import Focus
+from ..lens.highlights import Highlights
 from ..lens.image import to_interleaved
 from ..lens.optics import Camera, depth_of_field, hyperfocal_distance
 from .comfy import ui
@@ -70,6 +71,13 @@ def depth_of_field_text(camera: Camera, focus: Focus) -> str:
     """From where to where the first focus is acceptably sharp."""
     near, far = depth_of_field(camera, float(focus.distance_m[0]))
     return f"sharp from {_metres(1.0 / near)} to {_metres(1.0 / far)}"
+
+
+def highlights_text(mask: Tensor, highlights: Highlights) -> str:
+    """How much of the pictures got light, for a mask `[B,1,H,W]` of it."""
+    share, most = 100.0 * float((mask > 0).float().mean()), float(mask.amax())
+    brightest = 1.0 + highlights.added_light * most
+    return f"{share:.2g} % of the picture is brighter, up to {brightest:.3g} × white"
 
 
 def camera_text(camera: Camera) -> str:

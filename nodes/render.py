@@ -13,7 +13,7 @@ from ..lens.defocus import (
 )
 from ..lens.depth import Depth
 from ..lens.focus import Focus
-from ..lens.image import to_interleaved, to_planar
+from ..lens.image import to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
 from ..lens.render import Lens, render, working_memory
 from .comfy import intermediate_device, io, make_room, progress, render_device
@@ -148,8 +148,8 @@ class RenderBokeh(io.ComfyNode):
                     "linear",
                     default=False,
                     optional=True,
-                    tooltip="On: the picture holds linear light (from an EXR) and stays linear. "
-                    "Off: an ordinary sRGB picture.",
+                    tooltip="On: the picture holds linear light (from another pack's EXR loader) "
+                    "and stays linear. Off: an ordinary sRGB picture, or one of Load Photo.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="rendered")],
@@ -165,7 +165,7 @@ class RenderBokeh(io.ComfyNode):
         aperture: Aperture | None = None,
         linear: bool = False,
     ) -> io.NodeOutput:
-        pictures = to_planar(image)
+        pictures = without_negative_light(to_planar(image))
         blur = expect(defocus, Defocus, "defocus", "Connect Defocus Map.")
         renderer = expect_if_given(lens, Lens, "lens", "Connect TAF Lens or BokehMe Lens.")
         shape = expect_if_given(aperture, Aperture, "aperture", "Connect Aperture.")

@@ -16,6 +16,7 @@ CameraSocket = io.Custom("CAMERA")
 ApertureSocket = io.Custom("APERTURE")
 DefocusSocket = io.Custom("DEFOCUS")
 LensSocket = io.Custom("LENS")
+HighlightsSocket = io.Custom("HIGHLIGHTS")
 PhotoSocket = io.Custom("PHOTO")
 
 T = TypeVar("T")

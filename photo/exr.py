@@ -35,6 +35,23 @@ class ExrFile:
     header: Mapping[str, Any]
 
 
+def require_openexr(path: Path) -> Any:
+    """The library OpenEXR.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    try:
+        import OpenEXR
+    except ImportError as error:
+        raise MissingDependencyError(
+            str(path),
+            "an EXR file, but OpenEXR is not installed",
+            "Run `pip install focuspuller[exr]`, or use another format.",
+        ) from error
+    return OpenEXR
+
+
 def read_exr(path: Path) -> ExrFile:
     """All channels of an EXR file.
 
@@ -42,7 +59,7 @@ def read_exr(path: Path) -> ExrFile:
         FileError: the file is missing, damaged, or has no such channels.
         MissingDependencyError: OpenEXR is not installed.
     """
-    library = _library(path)
+    library = require_openexr(path)
     read_file(path, 1)  # for its errors: OpenEXR only says that it failed
     try:
         with library.File(str(path), separate_channels=True) as file:
@@ -62,7 +79,7 @@ def write_exr(path: Path, channels: Mapping[str, np.ndarray], header: Mapping[st
         FileError: the file cannot be written.
         MissingDependencyError: OpenEXR is not installed.
     """
-    library = _library(path)
+    library = require_openexr(path)
     storage = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
     contiguous = {name: np.ascontiguousarray(pixels) for name, pixels in channels.items()}
     with replacing(path) as temporary, library.File(storage | dict(header), contiguous) as file:
@@ -155,15 +172,3 @@ def _displayed(
         (first_row, first_column), (end_row, end_column) = low - stored_from, high - stored_from
         shown[top:bottom, left:right] = pixels[first_row:end_row, first_column:end_column]
     return shown
-
-
-def _library(path: Path) -> Any:
-    try:
-        import OpenEXR
-    except ImportError as error:
-        raise MissingDependencyError(
-            str(path),
-            "an EXR file, but OpenEXR is not installed",
-            "Run `pip install focuspuller[exr]`, or use another format.",
-        ) from error
-    return OpenEXR

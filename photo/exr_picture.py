@@ -242,11 +242,13 @@ def _number(
     if not isinstance(value, (int, float, np.floating)):
         return default
     is_meant = math.isfinite(value) or (infinity and value == math.inf)
-    return float(value) if is_meant else default
+    # The shortest decimal that the stored 32 bits mean: 1.4, not 1.399999976158142.
+    return float(str(np.float32(value))) if is_meant else default
 
 
 def _sensor_long_side(header: Mapping[str, Any]) -> float:
     """Long side of the sensor in mm; 0 if unknown."""
     sides = header.get("sensorOverallDimensions")
-    known = isinstance(sides, np.ndarray) and sides.shape == (2,) and np.isfinite(sides).all()
-    return float(max(sides)) if known else 0.0
+    if not isinstance(sides, np.ndarray) or sides.shape != (2,) or not np.isfinite(sides).all():
+        return 0.0
+    return float(sides.max())

@@ -53,6 +53,7 @@ class Photo:
         depth: the depth in the file, upright, of the size stored there; None if it has none.
         exif: the EXIF of the file, for `save_photo`; may be empty. Of an EXR, made from its header.
         problems: what was damaged or lost, in words.
+        is_from_exr: whether the file holds linear light, without a limit.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Photo:
     depth: Depth | None
     exif: bytes
     problems: tuple[str, ...]
+    is_from_exr: bool = False
 
 
 def load_photo(path: str | Path, linear: bool = False) -> Photo:
@@ -129,6 +131,7 @@ def _load_exr(path: Path, linear: bool) -> Photo:
         depth=depth,
         exif=picture.exif.tobytes() if len(picture.exif) else b"",
         problems=problems,
+        is_from_exr=True,
     )
 
 
@@ -177,9 +180,7 @@ def save_photo(
     if format_name == "EXR":
         light = pixels if linear else srgb_to_linear(pixels)
         metres = _metres(depth, light.shape)
-        write_exr_picture(
-            path, light.numpy(), exif, f_number, subject_distance_m, metres, exr_bits
-        )
+        write_exr_picture(path, light.numpy(), exif, f_number, subject_distance_m, metres, exr_bits)
         return
     coded = linear_to_srgb(pixels) if linear else pixels
     picture = Image.fromarray((coded.numpy().clip(0.0, 1.0) * 255.0).round().astype(np.uint8))

@@ -22,6 +22,7 @@ NODE_IDS = [
     "FocusPullerAperture",
     "FocusPullerBokehMeLens",
     "FocusPullerCamera",
+    "FocusPullerCompressHighlights",
     "FocusPullerDefocusMap",
     "FocusPullerDepthFromImage",
     "FocusPullerFocusDistance",
@@ -31,6 +32,7 @@ NODE_IDS = [
     "FocusPullerLayeredLens",
     "FocusPullerLoadDepth",
     "FocusPullerLoadPhoto",
+    "FocusPullerRecoverHighlights",
     "FocusPullerRenderBokeh",
     "FocusPullerSamplePhoto",
     "FocusPullerSavePhoto",
@@ -44,6 +46,7 @@ INPUT_IDS = {
         *["light", "gamma", "weighting", "method", "highlights", "arnet", "iunet"],
     ],
     "FocusPullerCamera": ["f_number", "focal_length_mm", "sensor_width_mm", "photo"],
+    "FocusPullerCompressHighlights": ["image", "highlights", "linear"],
     "FocusPullerDefocusMap": ["depth", "focus", "bokeh_level", "focus_scale", "camera", "image"],
     "FocusPullerDepthFromImage": [
         *["image", "mask", "encoding", "near_is_white", "near_m", "far_m"],
@@ -55,10 +58,12 @@ INPUT_IDS = {
     "FocusPullerLayeredLens": [],
     "FocusPullerLoadDepth": ["file", "encoding", "near_is_white", "near_m", "far_m"],
     "FocusPullerLoadPhoto": ["photo"],
+    "FocusPullerRecoverHighlights": ["image", "stops", "threshold", "halo_color", "linear"],
     "FocusPullerRenderBokeh": ["image", "defocus", "lens", "aperture", "linear"],
     "FocusPullerSamplePhoto": ["sample"],
     "FocusPullerSavePhoto": [
         *["images", "filename_prefix", "format", "quality", "photo", "camera", "focus", "depth"],
+        "linear",
     ],
     "FocusPullerTafLens": [],
 }
