@@ -38,7 +38,7 @@ MAX_STOPS = 10.0
 HALO_REACH = 0.01
 HALO_REACH_PX = 3.0
 # Light in the surroundings, relative to white, below which there is no halo.
-LEAST_HALO = 1e-4
+LEAST_HALO = 1e-6
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,7 @@ def recover_highlights(image: Tensor, highlights: Highlights) -> Tensor:
         return image * (1.0 + gain)
     halo = brightness * _halo_hue(image, brightness, clipped)
     # A lamp that shows its colour keeps it.
-    whiteness = image.amin(1, keepdim=True) / image.amax(1, keepdim=True).clamp(min=LEAST_HALO)
-    return image + gain * torch.lerp(image, halo, highlights.halo_color * whiteness)
+    return image + gain * torch.lerp(image, halo, highlights.halo_color * _whiteness(image))
 
 
 def compress_highlights(image: Tensor, highlights: Highlights) -> Tensor:
@@ -178,6 +177,11 @@ def _brightness(image: Tensor) -> Tensor:
     return (luminance(image) + image.amax(1, keepdim=True)) / 2.0
 
 
+def _whiteness(image: Tensor) -> Tensor:
+    """1 for grey, 0 for a pure colour, `[B,1,H,W]`."""
+    return image.amin(1, keepdim=True) / image.amax(1, keepdim=True).clamp(min=LEAST_HALO)
+
+
 def _smooth_step(brightness: Tensor, threshold: float) -> Tensor:
     """S of the module's formula."""
     u = ((brightness - threshold) / (1.0 - threshold)).clamp(0.0, 1.0)
@@ -212,7 +216,8 @@ def _halo_hue(image: Tensor, brightness: Tensor, clipped: Tensor) -> Tensor:
     """Colour, of brightness 1, of what is bright but not clipped around each pixel; else white."""
     from kornia.filters import gaussian_blur2d
 
-    weight = brightness.square() * (1.0 - clipped)
+    # Not the soft edges of the light itself: they are bright, but white.
+    weight = brightness.square() * (1.0 - clipped) * (1.0 - _whiteness(image)).square()
     height, width = image.shape[-2:]
     reach = HALO_REACH * max(height, width)
     shrink = max(1, int(reach / HALO_REACH_PX))

@@ -246,16 +246,12 @@ class SavePhoto(io.ComfyNode):
                 exr_bits=32 if format == "EXR 32-bit" else 16,
             )
             results.append(ui.SavedResult(path.name, target.subfolder, io.FolderType.output))
-        saved = ui.SavedImages(results).as_dict()
-        if FORMATS[format] == ".exr":  # browsers cannot show it
-            saved = {"files": saved["images"]} | _seen(cls, pictures, linear)
-        return io.NodeOutput(ui=saved)
-
-
-def _seen(node: type[io.ComfyNode], pictures: Tensor, linear: bool) -> dict[str, Any]:
-    """What a browser can show of HDR pictures `[B,H,W,3]`."""
-    planar = ends(to_planar(pictures))
-    return shown(node, linear_to_srgb(planar) if linear else planar)
+        if FORMATS[format] != ".exr":
+            return io.NodeOutput(ui=ui.SavedImages(results))
+        # Browsers cannot show it.
+        seen = ends(to_planar(pictures))
+        preview = shown(cls, linear_to_srgb(seen) if linear else seen)
+        return io.NodeOutput(ui=preview | {"files": results})
 
 
 def _free_path(target: OutputTarget, index: int, suffix: str) -> Path:

@@ -28,7 +28,7 @@ from ..lens.depth import Depth, decode_depth
 from .exif import read_camera_data
 from .exr import read_depth_channel, write_exr
 from .files import read_file, replacing
-from .pixels import decode_image, grey_levels, upright
+from .pixels import decode_image, deep_colours, grey_levels, upright
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +179,9 @@ def _read_image(path: Path) -> _Stored:
         values, is_coded = np.array(image, np.float32), False
     else:
         _check_grey(image, path)
-        values, is_coded = grey_levels(image), True
+        low_bytes = decoded.low_bytes
+        deep = None if low_bytes is None else deep_colours(image, low_bytes)[..., 0]
+        values, is_coded = grey_levels(image) if deep is None else deep, True
     orientation = read_camera_data(decoded.exif).orientation
     return _Stored(np.ascontiguousarray(upright(values, orientation)), is_coded)
 

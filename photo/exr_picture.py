@@ -168,15 +168,17 @@ def _check_finite(light: np.ndarray, path: Path) -> None:
 
 def _in_rec_709(light: np.ndarray, chromaticities: Any) -> np.ndarray:
     """Colours of other primaries and another white, such as those of ACES, in sRGB's."""
+    wanted = np.array(_REC_709)
     try:
-        given = np.array(chromaticities if chromaticities is not None else _REC_709, np.float64)
-        if np.abs(given - _REC_709).max() < _SAME_CHROMATICITY:
+        given = wanted if chromaticities is None else np.array(chromaticities, np.float64)
+        if np.abs(given - wanted).max() < _SAME_CHROMATICITY:
             return light
-        adapt = _adaptation(given[6:], np.array(_REC_709[6:]))
-        matrix = np.linalg.inv(_to_xyz(np.array(_REC_709))) @ adapt @ _to_xyz(given)
+        with np.errstate(all="ignore"):
+            adapted = _adaptation(given[6:], wanted[6:]) @ _to_xyz(given)
+            matrix = np.linalg.solve(_to_xyz(wanted), adapted)
     except (ValueError, np.linalg.LinAlgError):  # not eight numbers, or no colour space
         return light
-    return (light @ matrix.T).astype(np.float32)
+    return (light @ matrix.T).astype(np.float32) if np.isfinite(matrix).all() else light
 
 
 def _to_xyz(chromaticities: np.ndarray) -> np.ndarray:

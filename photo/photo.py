@@ -70,9 +70,9 @@ class Photo:
 def load_photo(path: str | Path, linear: bool = False) -> Photo:
     """Load a JPEG, PNG, TIFF, WebP, HEIC or EXR photograph.
 
-    The picture is turned upright as EXIF says and its colours are converted to sRGB. Grey images
-    keep 16 bits; colour is read with 8. An EXR keeps its full range; a depth channel (Z) in it is
-    the photo's depth in metres, and negative light is taken as none, which is a problem to tell.
+    The picture is turned upright as EXIF says and its colours are converted to sRGB. 16 bits are
+    kept, but not where a colour profile has to be converted. An EXR keeps its full range; its
+    depth channel (Z) is the photo's depth in metres, and negative light is taken as none.
 
     Args:
         path: the file. The content decides on the format, not the name.
@@ -90,7 +90,7 @@ def load_photo(path: str | Path, linear: bool = False) -> Photo:
     decoded = decode_image(content, path)
     camera_data = read_camera_data(decoded.exif, decoded.image.size)
     orientation = camera_data.orientation
-    colours, colour_problems = srgb_pixels(decoded.image, path)
+    colours, colour_problems = srgb_pixels(decoded, path)
     image = np.ascontiguousarray(upright(colours, orientation))
     if linear:
         image = srgb_to_linear(torch.from_numpy(image)).numpy()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFile
@@ -42,11 +44,14 @@ class DecodedImage:
         exif: its EXIF tags; empty if damaged. The orientation in them is still to be applied: the
             readers of TIFF and HEIC, which turn pictures upright themselves, reset it.
         problems: what was lost, in words.
+        low_bytes: of colours with 16 bits, of which `image` holds the high bytes: an image of the
+            same kind; else None.
     """
 
     image: Image.Image
     exif: Image.Exif
     problems: tuple[str, ...]
+    low_bytes: Image.Image | None = None
 
 
 def decode_image(content: bytes, path: Path) -> DecodedImage:
@@ -66,11 +71,42 @@ def decode_image(content: bytes, path: Path) -> DecodedImage:
     with noting_warnings(problems):
         image = _open(content, path)
         has_deep_colour = ";16" in str(image.tile) and not is_deep_grey(image)
+        low_bytes = _low_bytes(content, path) if has_deep_colour else None
         _load(image, path)
     exif = exif_of(image, problems)
-    if has_deep_colour:
+    if has_deep_colour and low_bytes is None:
         problems.append("16 bits per colour were read as 8, all that Pillow can.")
-    return DecodedImage(image, exif, tuple(problems))
+    return DecodedImage(image, exif, tuple(problems), low_bytes)
+
+
+def _low_bytes(content: bytes, path: Path) -> Image.Image | None:
+    """The low bytes of 16-bit colours; None if the file has none.
+
+    Pillow keeps the high byte of each value. In the other byte order that is the low one.
+    """
+    image = _open(content, path)
+    tiles: Any = image.tile
+    if not all(_raw_mode(tile)[:-1] in ("RGB;16", "RGBA;16") for tile in tiles):
+        return None
+    image.tile = [_in_other_byte_order(tile) for tile in tiles]
+    _load(image, path)
+    return image
+
+
+def _raw_mode(tile: Any) -> str:
+    """How a tile's pixels are stored, such as "RGB;16B"."""
+    arguments = tile[3]
+    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+
+
+def _in_other_byte_order(tile: Any) -> Any:
+    mode = _raw_mode(tile)
+    native = "L" if sys.byteorder == "little" else "B"
+    swapped = mode[:-1] + ("L" if mode[-1].replace("N", native) == "B" else "B")
+    arguments = (swapped, *tile[3][1:]) if isinstance(tile[3], tuple) else swapped
+    # Plain tuples before Pillow 11.1.
+    replace = getattr(tile, "_replace", None)
+    return replace(args=arguments) if replace else (*tile[:3], arguments)
 
 
 def _load(image: ImageFile.ImageFile, path: Path) -> None:
@@ -149,14 +185,14 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels
 
 
-def srgb_pixels(image: Image.Image, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def srgb_pixels(decoded: DecodedImage, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """sRGB-coded colours of any image, alpha left out.
 
     A colour profile that differs from sRGB is converted (relative colorimetric with black point
-    compensation); colours outside sRGB are clipped.
+    compensation), with 8 bits; colours outside sRGB are clipped.
 
     Args:
-        image: loaded.
+        decoded: of `decode_image`.
         path: its name, for errors.
 
     Returns:
@@ -165,6 +201,7 @@ def srgb_pixels(image: Image.Image, path: Path) -> tuple[np.ndarray, tuple[str, 
     Raises:
         FileError: colours that are not those of a photograph, such as floating-point values.
     """
+    image = decoded.image
     if image.mode in _NO_PHOTO_MODES:
         raise FileError(
             str(path), f"an image of mode {image.mode}", "Save it as RGB with 8 or 16 bits."
@@ -174,6 +211,7 @@ def srgb_pixels(image: Image.Image, path: Path) -> tuple[np.ndarray, tuple[str, 
         return np.repeat(grey[..., None], 3, axis=2), ()
     problems: tuple[str, ...] = ()
     colours = _without_alpha(image)
+    stored = colours
     profile = image.info.get("icc_profile")
     if profile:
         try:
@@ -181,7 +219,17 @@ def srgb_pixels(image: Image.Image, path: Path) -> tuple[np.ndarray, tuple[str, 
         # ImageCms raises its own errors, littleCMS and Pillow many others.
         except Exception as error:
             problems = (f"The colour profile cannot be used, colours may be off ({error}).",)
+    if decoded.low_bytes is not None:
+        if colours is stored:
+            return deep_colours(image, decoded.low_bytes), problems
+        problems = ("16 bits per colour became 8, as the colour profile was converted to sRGB.",)
     return np.asarray(colours.convert("RGB"), np.float32) / 255.0, problems
+
+
+def deep_colours(high: Image.Image, low: Image.Image) -> np.ndarray:
+    """`[H,W,3]` float32 0..1 of the two bytes of each 16-bit colour."""
+    high_bytes, low_bytes = (np.asarray(image)[..., :3].astype(np.float32) for image in (high, low))
+    return (high_bytes * 256.0 + low_bytes) / 65535.0
 
 
 def alpha_of(image: Image.Image) -> np.ndarray | None:

@@ -257,6 +257,56 @@ class TestRender:
         saved = load_photo(folder / "linear.png").image
         np.testing.assert_allclose(saved, expected.clip(0, 1), atol=0.6 / 255)
 
+    def test_clipped_lights_become_brighter_and_roll_off(self, cli, folder):
+        words = ["--bokeh-level", 12, "--highlights", 4, "--highlight-threshold", 0.8]
+        assert cli(*RENDER, *words, "--halo-color", 0.5, "-o", "lights.png").code == 0
+        expected = fp.render(
+            load_photo(folder / "photo.png").image,
+            np.load(folder / "depth.npy"),
+            focus_point=(0.1, 0.5),
+            bokeh_level=12.0,
+            highlights=fp.Highlights(4.0, 0.8, 0.5),
+        )
+        saved = load_photo(folder / "lights.png").image
+        np.testing.assert_allclose(saved, expected.clip(0, 1), atol=0.6 / 255)
+        assert cli(*RENDER, "--bokeh-level", 12, "-o", "plain.png").code == 0
+        assert saved.mean() > 1.05 * load_photo(folder / "plain.png").image.mean()
+
+    @pytest.mark.parametrize(("bits", "tolerance"), [("16", 1e-3), ("32", 1e-5)])
+    def test_an_exr_in_gives_all_of_its_light_to_an_exr_out(self, cli, folder, bits, tolerance):
+        pytest.importorskip("OpenEXR", reason="needs the extra focuspuller[exr]")
+        light = 20.0 * np.random.default_rng(1).random((HEIGHT, WIDTH, 3), np.float32) ** 4
+        depth = Depth.from_metres(torch.from_numpy(np.load(folder / "depth.npy"))[None, None])
+        fp.save_photo("in.exr", light, depth=depth, linear=True, exr_bits=32)
+        words = ["render", "in.exr", "--focus-distance", 2, "--bokeh-level", 12]
+        expected = fp.render(
+            light, depth, focus_distance=2.0, bokeh_level=12.0, linear=True, highlights=None
+        )
+        # An EXR holds linear light, with or without being told so.
+        for extra in ([], ["--linear"]):
+            done = cli(*words, *extra, "--exr-bits", bits, "-o", "out.exr")
+            assert (done.code, done.stderr) == (0, "")
+            result = fp.load_photo("out.exr", linear=True)
+            np.testing.assert_allclose(result.image, expected, rtol=tolerance, atol=tolerance)
+            assert result.camera_data.subject_distance_m == 2.0
+
+    def test_an_exr_keeps_recovered_light(self, cli, folder):
+        pytest.importorskip("OpenEXR", reason="needs the extra focuspuller[exr]")
+        Image.new("RGB", (WIDTH, HEIGHT), "white").save("photo.png")
+        words = [*RENDER, "--bokeh-level", 12, "--highlights", 3]
+        assert cli(*words, "-o", "out.exr").code == 0
+        np.testing.assert_allclose(fp.load_photo("out.exr", linear=True).image, 8.0, rtol=1e-2)
+        assert cli(*words, "-o", "out.png").code == 0
+        np.testing.assert_allclose(fp.load_photo("out.png").image, 1.0, atol=1 / 255)
+
+    def test_linear_light_of_another_file_goes_into_an_exr_as_it_is(self, cli, folder):
+        pytest.importorskip("OpenEXR", reason="needs the extra focuspuller[exr]")
+        words = [*RENDER, "--bokeh-level", 0, "--lens", "taf", "--linear", "--exr-bits", 32]
+        assert cli(*words, "-o", "out.exr").code == 0
+        stored = load_photo(folder / "photo.png").image
+        result = fp.load_photo("out.exr", linear=True).image
+        np.testing.assert_allclose(result, stored, atol=1e-5)
+
     def test_an_image_is_relative_depth_unless_its_range_is_given(self, cli, folder):
         words = ["render", "photo.png", "--depth", "disparity.png", *NEAR_FOCUS, "-o", "out.png"]
         camera = ["--f-number", 0.5, "--focal-length", 50, "--sensor-width", 36]
@@ -374,7 +424,18 @@ class TestRenderRefuses:
         message = refused(*RENDER, "--bokeh-level", 6, "--quality", quality, "-o", "a.jpg")
         assert f"quality: received {quality}." in message
 
-    @pytest.mark.parametrize("out", ["soft", "soft.gif", "soft.exr", "soft.heic"])
+    @pytest.mark.usefixtures("no_rendering")
+    def test_an_exr_without_openexr_is_refused_before_rendering(self, refused, monkeypatch):
+        monkeypatch.setitem(sys.modules, "OpenEXR", None)
+        message = refused(*RENDER, "--bokeh-level", 6, "-o", "a.exr")
+        assert "pip install focuspuller[exr]" in message
+
+    @pytest.mark.usefixtures("no_rendering")
+    def test_details_of_highlights_without_stops_are_refused(self, refused):
+        message = refused(*RENDER, "--bokeh-level", 6, "--halo-color", 1, "-o", "a.jpg")
+        assert "Give --highlights STOPS" in message
+
+    @pytest.mark.parametrize("out", ["soft", "soft.gif", "soft.hdr", "soft.heic"])
     @pytest.mark.usefixtures("no_rendering")
     def test_an_unknown_format_is_refused_before_rendering(self, refused, out):
         message = refused(*RENDER, "--bokeh-level", 6, "-o", out)
@@ -612,7 +673,7 @@ class TestRun:
         done = cli("run", workflow, "--out", "pictures")
         assert (done.code, done.stdout) == (1, "")
         assert "node 7" in done.stderr
-        assert "Only JPEG can hold depth." in done.stderr
+        assert "Only JPEG and EXR can hold depth." in done.stderr
         assert list((folder / "pictures").glob("*")) == []
 
     @pytest.mark.parametrize(
@@ -669,6 +730,7 @@ class TestHelp:
                     *["--focus-distance", "--focus-disparity", "--focus-range", "--f-number"],
                     *["--bokeh-level", "--focal-length", "--sensor-width", "--lens"],
                     *["--lens-option", "--blades", "--linear", "--quality", "--device", "--out"],
+                    *["--highlights", "--highlight-threshold", "--halo-color", "--exr-bits"],
                 ],
             ),
             ("run", ["--set", "--out", "--input", "--server", "--device"]),

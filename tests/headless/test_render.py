@@ -448,6 +448,68 @@ class TestLensAndLight:
         assert error < blur / (50 if lens == "layered" else 100)
 
 
+class TestHighlights:
+    STRONG = fp.Highlights(stops=5.0, threshold=0.8)
+
+    @pytest.fixture
+    def night(self) -> np.ndarray:
+        image = np.full((HEIGHT, WIDTH, 3), 0.1, np.float32)
+        image[12, 30] = 1.0
+        return image
+
+    @pytest.mark.parametrize("lens", list(fp.LENSES))
+    def test_left_out_not_one_bit_changes(self, image, metres, lens):
+        plain = fp.render(image, metres, **CHOICE, lens=lens)
+        for highlights in (None, fp.Highlights(stops=0.0)):
+            same = fp.render(image, metres, **CHOICE, lens=lens, highlights=highlights, linear=True)
+            linear = fp.render(image, metres, **CHOICE, lens=lens, linear=True)
+            np.testing.assert_array_equal(same, linear)
+        assert np.array_equal(plain, fp.render(image, metres, **CHOICE, lens=lens, highlights=None))
+
+    @pytest.mark.parametrize("lens", list(fp.LENSES))
+    def test_a_clipped_light_becomes_a_bright_disc(self, night, metres, lens):
+        options = {"focus_distance": 1.0, "bokeh_level": 6.0, "lens": lens}
+        plain = fp.render(night, metres, **options)
+        bright = fp.render(night, metres, **options, highlights=self.STRONG)
+        # r = 6 · (1 − 1/4.4) = 4.6 px
+        assert plain[12, 30].max() < 0.25
+        assert bright[12, 30].min() > 0.5
+        assert bright.max() <= 1.0 + 1e-6
+
+    # A lens whose discs have no rim outside their radius: nothing leaks where nothing is blurred.
+    SHARP = {"focus_distance": 2.0, "bokeh_level": 0.0, "lens": "taf"}  # noqa: RUF012
+
+    def test_what_is_sharp_stays_as_it_was(self, image, metres):
+        sharp = fp.render(image, metres, **self.SHARP, highlights=self.STRONG)
+        np.testing.assert_allclose(sharp, image, atol=1e-4)
+
+    def test_without_roll_off_all_of_the_light_stays(self, image, metres):
+        bright = fp.render(image, metres, **self.SHARP, highlights=self.STRONG, roll_off=False)
+        np.testing.assert_allclose(bright, fp.recover_highlights(image, self.STRONG), atol=1e-4)
+        assert bright.max() > 2.0
+        back = fp.compress_highlights(bright, self.STRONG)
+        np.testing.assert_allclose(back, image, atol=1e-4)
+
+    @pytest.mark.parametrize("library", ["numpy", "torch"])
+    def test_arrays_keep_their_kind_and_shape(self, image, library):
+        given = torch.from_numpy(image) if library == "torch" else image
+        for pictures in (given, given[None]):
+            recovered = fp.recover_highlights(pictures, linear=True)
+            assert type(recovered) is type(pictures)
+            assert recovered.shape == pictures.shape
+
+    def test_another_kind_of_value_is_refused(self, image, metres):
+        with pytest.raises(InputError, match=r"^highlights: received 3"):
+            fp.render(image, metres, **CHOICE, highlights=3.0)
+
+    def test_negative_light_is_taken_as_none_and_that_is_said(self, image, metres, caplog):
+        negative = image.copy()
+        negative[3, 4, 1] = -2.0
+        result = fp.render(negative, metres, **CHOICE)
+        np.testing.assert_array_equal(result, fp.render(negative.clip(min=0), metres, **CHOICE))
+        assert caplog.messages == ["image: negative light in 1 pixels is taken as none."]
+
+
 class TestProgress:
     @pytest.mark.parametrize("lens", list(fp.LENSES))
     @pytest.mark.parametrize("level", [0.0, 6.0])

@@ -7,7 +7,12 @@ import logging
 import pytest
 import torch
 from focuspuller.errors import InputError
-from focuspuller.lens.image import to_interleaved, to_planar
+from focuspuller.lens.image import (
+    check_finite,
+    to_interleaved,
+    to_planar,
+    without_negative_light,
+)
 
 
 def test_channels_move_in_front_of_rows_and_columns() -> None:
@@ -52,6 +57,26 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="guide") as error:
         to_planar(torch.zeros(shape), "guide")
     assert str(list(shape)) in str(error.value)
+
+
+def test_broken_pixels_are_counted() -> None:
+    image = torch.zeros(2, 3, 4, 5)
+    check_finite(image)
+    image[0, :, 1, 1] = float("nan")
+    image[1, 2, 3, 3] = float("-inf")
+    with pytest.raises(InputError, match="guide: received 2 NaN or infinite pixels of 40"):
+        check_finite(image, "guide")
+
+
+def test_negative_light_is_none_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    image = torch.rand(1, 3, 4, 5)
+    assert without_negative_light(image) is image
+    assert caplog.messages == []
+    negative = image.clone()
+    negative[0, :2, 1, 1:4] = -1.0
+    clipped = without_negative_light(negative, "guide")
+    assert torch.equal(clipped, negative.clamp(min=0.0))
+    assert caplog.messages == ["guide: negative light in 3 pixels is taken as none."]
 
 
 def test_whole_numbers_are_refused() -> None:

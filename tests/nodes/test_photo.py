@@ -17,6 +17,7 @@ from focuspuller.lens.optics import Camera
 from focuspuller.nodes import LoadPhoto, SamplePhoto, SavePhoto
 from focuspuller.nodes import photo as photo_nodes
 from focuspuller.photo.embedded_depth import embed_depth
+from focuspuller.photo.exr import write_exr
 from focuspuller.photo.photo import load_photo
 from PIL import Image
 
@@ -125,6 +126,47 @@ class TestLoadPhoto:
         assert LoadPhoto.fingerprint_inputs(path.name) != before
         path.unlink()
         assert LoadPhoto.fingerprint_inputs(path.name) != before
+
+
+class TestExr:
+    @pytest.fixture(autouse=True)
+    def openexr(self):
+        pytest.importorskip("OpenEXR", reason="needs the extra focuspuller[exr]")
+
+    def test_light_and_depth_go_out_and_come_in_again(self, inputs, outputs, near_and_far):
+        coded = 4.0 * torch.rand(1, 24, 36, 3)
+        save(coded, format="EXR 32-bit", depth=near_and_far)
+        (outputs / "shot_00001_.exr").rename(inputs / "light.exr")
+        image, mask, depth, camera, photo = LoadPhoto.execute("light.exr").args
+        torch.testing.assert_close(image, coded, atol=1e-5, rtol=1e-5)
+        assert float(mask.max()) == 0.0
+        torch.testing.assert_close(depth.metres, near_and_far.metres)
+        assert camera is None
+        assert photo.is_from_exr
+
+    @pytest.mark.parametrize(("format_name", "kind"), [("EXR", "half"), ("EXR 32-bit", "float")])
+    def test_the_format_decides_on_the_bits(self, outputs, format_name, kind):
+        light = torch.full((1, 4, 4, 3), 1.0001)
+        save(light, format=format_name, linear=True)
+        stored = load_photo(outputs / "shot_00001_.exr", linear=True).image
+        assert (stored == np.float32(1.0001)).all() == (kind == "float")
+
+    @pytest.mark.parametrize("linear", [False, True])
+    def test_it_shows_a_preview_that_a_browser_can_show(self, preview, linear):
+        output = save(torch.full((1, 4, 4, 3), 0.25), format="EXR", linear=linear)
+        assert [file["filename"] for file in output.ui["files"]] == ["shot_00001_.exr"]
+        shown = 0.537 if linear else 0.25
+        np.testing.assert_allclose(preview(output), shown, atol=1.5 / 255)
+
+    def test_linear_pictures_are_coded_for_other_formats(self, outputs):
+        (name,) = saved_names(save(torch.full((1, 8, 8, 3), 0.2140411), format="PNG", linear=True))
+        np.testing.assert_allclose(load_photo(outputs / name).image, 0.5, atol=1 / 255)
+
+    def test_broken_pixels_name_the_node(self, inputs, refuses):
+        path = inputs / "bad.exr"
+        write_exr(path, {name: np.full((4, 4), np.inf, np.float32) for name in "RGB"}, {})
+        message = refuses(LoadPhoto, str(path), photo="bad.exr")
+        assert "16 NaN or infinite pixels of 16" in message
 
 
 class TestSamplePhoto:
@@ -285,7 +327,7 @@ class TestSavePhoto:
 
     def test_depth_in_anything_but_jpeg_is_refused(self, refused_without_a_trace, near_and_far):
         message = refused_without_a_trace("depth", format="PNG", depth=near_and_far)
-        assert "Only JPEG can hold depth." in message
+        assert "Only JPEG and EXR can hold depth." in message
 
     def test_batches_that_do_not_fit_are_refused(self, refused_without_a_trace):
         focus = Focus.at_distance([1.0, 2.0])

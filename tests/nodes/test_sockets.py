@@ -71,5 +71,6 @@ def test_whatever_a_node_wants_some_node_gives():
     widgets = {"FLOAT", "INT", "BOOLEAN", "STRING", "COMBO"}
     assert wanted - widgets == given
     assert given == {
-        *{"IMAGE", "MASK", "DEPTH", "FOCUS", "CAMERA", "APERTURE", "DEFOCUS", "LENS", "PHOTO"}
+        *{"IMAGE", "MASK", "DEPTH", "FOCUS", "CAMERA", "APERTURE", "DEFOCUS", "LENS", "PHOTO"},
+        "HIGHLIGHTS",
     }

@@ -45,7 +45,7 @@ def corners() -> np.ndarray:
 
 @pytest.fixture
 def png_with_16_bits() -> Callable[[np.ndarray], bytes]:
-    """A PNG of `[H,W,3]` uint16, which Pillow cannot write."""
+    """A PNG of `[H,W,3]` or `[H,W,4]` uint16, which Pillow cannot write."""
     return _png_with_16_bits
 
 
@@ -55,11 +55,42 @@ def _png_with_16_bits(pixels: np.ndarray) -> bytes:
         checked = name + content
         return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
 
-    height, width, _ = pixels.shape
+    height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.fixture
+def tiff_with_16_bits() -> Callable[..., bytes]:
+    """A TIFF of `[H,W,3]` uint16 in byte order "<" or ">", which Pillow cannot write."""
+    return _tiff_with_16_bits
+
+
+def _tiff_with_16_bits(pixels: np.ndarray, order: str, profile: bytes = b"") -> bytes:
+    height, width, _ = pixels.shape
+    data = pixels.astype(f"{order}u2").tobytes()
+    bits = struct.pack(f"{order}3H", 16, 16, 16)
+    bits_at = 8 + len(data)
+    short, long, undefined = 3, 4, 7
+    tags = [
+        *[(256, long, 1, width), (257, long, 1, height), (258, short, 3, bits_at)],
+        *[(259, short, 1, 1), (262, short, 1, 2), (273, long, 1, 8), (277, short, 1, 3)],
+        *[(278, long, 1, height), (279, long, 1, len(data))],
+        *([(34675, undefined, len(profile), bits_at + len(bits))] if profile else []),
+    ]
+    directory = struct.pack(f"{order}H", len(tags))
+    for tag, kind, count, value in tags:
+        is_inline_short = kind == short and count == 1
+        directory += struct.pack(f"{order}HHI", tag, kind, count)
+        directory += struct.pack(
+            f"{order}HH" if is_inline_short else f"{order}I", value, *[0] * is_inline_short
+        )
+    directory += struct.pack(f"{order}I", 0)
+    magic = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}H", 42)
+    start = struct.pack(f"{order}I", bits_at + len(bits) + len(profile))
+    return magic + start + data + bits + profile + directory
 
 
 @pytest.fixture

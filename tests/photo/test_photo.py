@@ -84,14 +84,42 @@ class TestLoadingPixels:
         expected = np.repeat(levels[..., None] / 65535, 3, axis=2)
         np.testing.assert_allclose(image, expected, rtol=1e-6)
 
-    def test_colour_with_16_bits_is_read_with_8_and_says_so(
-        self, tmp_path: Path, png_with_16_bits: Callable[[np.ndarray], bytes]
+    @pytest.mark.parametrize("channels", [3, 4])
+    def test_colour_with_16_bits_in_png(
+        self, tmp_path: Path, png_with_16_bits: Callable[[np.ndarray], bytes], channels: int
     ) -> None:
+        values = np.random.default_rng(0).integers(0, 65536, (5, 7, channels), np.uint16)
         path = tmp_path / "deep.png"
-        path.write_bytes(png_with_16_bits(np.full((4, 6, 3), 0x80FF, np.uint16)))
+        path.write_bytes(png_with_16_bits(values))
         photo = load_photo(path)
-        np.testing.assert_allclose(photo.image, 0x80 / 255, atol=1 / 255)
-        assert photo.problems == ("16 bits per colour were read as 8, all that Pillow can.",)
+        np.testing.assert_allclose(photo.image, values[..., :3] / 65535, rtol=1e-6)
+        assert photo.problems == ()
+
+    @pytest.mark.parametrize("order", ["<", ">"])
+    def test_colour_with_16_bits_in_tiff(
+        self, tmp_path: Path, tiff_with_16_bits: Callable[..., bytes], order: str
+    ) -> None:
+        values = np.random.default_rng(0).integers(0, 65536, (5, 7, 3), np.uint16)
+        path = tmp_path / "deep.tif"
+        path.write_bytes(tiff_with_16_bits(values, order))
+        photo = load_photo(path)
+        np.testing.assert_allclose(photo.image, values / 65535, rtol=1e-6)
+        assert photo.problems == ()
+
+    def test_16_bits_of_another_colour_space_become_8_and_that_is_said(
+        self,
+        tmp_path: Path,
+        tiff_with_16_bits: Callable[..., bytes],
+        icc_profile: Callable[[np.ndarray], bytes],
+    ) -> None:
+        values = np.full((4, 6, 3), 0x80FF, np.uint16)
+        path = tmp_path / "deep.tif"
+        path.write_bytes(tiff_with_16_bits(values, "<", icc_profile(DISPLAY_P3_PRIMARIES)))
+        photo = load_photo(path)
+        np.testing.assert_allclose(photo.image, 0x80 / 255, atol=2 / 255)
+        assert photo.problems == (
+            "16 bits per colour became 8, as the colour profile was converted to sRGB.",
+        )
 
     @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK"])
     def test_other_ways_to_store_colour(self, write: Callable[..., Path], mode: str) -> None:
@@ -457,9 +485,9 @@ class TestRefusing:
         with pytest.raises(InputError, match=r"\.jpg, \.jpeg, \.png"):
             save_photo(tmp_path / name, self.IMAGE)
 
-    def test_depth_in_anything_but_jpeg(self, tmp_path: Path) -> None:
+    def test_depth_in_a_format_without_a_place_for_it(self, tmp_path: Path) -> None:
         depth = Depth.from_relative(torch.zeros(1, 1, 4, 4))
-        with pytest.raises(InputError, match="Only JPEG can hold depth"):
+        with pytest.raises(InputError, match="Only JPEG and EXR can hold depth"):
             save_photo(tmp_path / "photo.png", self.IMAGE, depth=depth)
 
     @pytest.mark.parametrize("quality", [0, 101])
