@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test lint format bench bench-quick clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 setup: $(READY) ## Make the virtual environment
 
@@ -34,8 +34,11 @@ format: $(READY) ## Bring the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Time the renderers against their naive definition (about 5 minutes)
-	$(BIN)/python benchmarks/renderers.py
+bench: $(READY) ## Time, memory and quality of every renderer, CPU and GPU (about 40 minutes)
+	$(BIN)/python benchmarks/run.py
+
+bench-quick: $(READY) ## The same on small pictures only (about 3 minutes)
+	$(BIN)/python benchmarks/run.py speed truth --sizes 1024 --radii 8 32 --patience 10
 
 clean: ## Remove the virtual environment and all output
 	rm -rf $(VENV) out build dist *.egg-info

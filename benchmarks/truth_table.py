@@ -1,106 +1,169 @@
-"""How close every lens comes to path-traced truth, and how long it takes.
+"""How close every renderer comes to path-traced truth, and how long it takes.
 
     python benchmarks/truth_scenes.py --out out/truth640      # makes the scenes, needs Mitsuba
     python benchmarks/truth_table.py out/truth640
-    python benchmarks/truth_table.py out/truth640 --degraded  # as means over the scenes, per kind
-    python benchmarks/truth_table.py out/truth640 --degraded --only layered --scenes 'portrait*'
+    python benchmarks/truth_table.py out/truth640 --degraded  # imperfect depth, means
+    python benchmarks/truth_table.py out/truth640 --only layered 'lens sampling' --scenes 'rods*'
 
 PSNR in dB of linear light, clipped to 0..1 and coded by 1/2.2; a margin of the largest blur radius
-is left out along the frame. Time is processor time per picture, on one thread.
+is left out along the frame. Time is processor time per picture, on one thread. The last column is
+by how much a lens, the default unless `--judge` names one, leads the best of naive scatter, naive
+gather and lens sampling; it is bold where the lens does not lead.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from degrade import DEGRADATIONS, Disparity
-from focuspuller.lens.defocus import Defocus, defocus_from_camera
+from focuspuller.lens.defocus import defocus_from_camera
 from focuspuller.lens.depth import Depth
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.optics import Camera
-from focuspuller.lens.render import LENSES, Lens, render
+from focuspuller.lens.render import DEFAULT_LENS, LENSES
+from methods import BASELINES, STACKS, Method, methods, one_thread
 from torch import Tensor
+
+SHIPPED = Path(__file__).resolve().parents[1] / "tests" / "truth"
+
+Degrade = Callable[[Disparity], Disparity]
 
 
 def main() -> None:
-    """Print the table."""
+    """Command line."""
+    everything = methods()
+    usual = [*LENSES, *BASELINES, *STACKS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="of truth scenes, .npz")
+    parser.add_argument("folder", type=Path, nargs="?", default=SHIPPED, help="of scenes, .npz")
     parser.add_argument("--scenes", default="*", help="pattern of names, such as 'portrait*'")
-    parser.add_argument("--only", nargs="+", choices=LENSES, default=list(LENSES), help="lenses")
+    parser.add_argument("--only", nargs="+", choices=everything, default=usual, metavar="NAME")
+    parser.add_argument("--judge", choices=LENSES, default=DEFAULT_LENS, help="lens that must win")
     parser.add_argument("--degraded", action="store_true", help="with imperfect depth instead")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    paths = sorted(options.folder.glob(f"{options.scenes}.npz"))
+    one_thread()
+    scenes = load_scenes(options.folder, options.scenes)
+    chosen = {name: everything[name] for name in options.only}
     if options.degraded:
-        print_degraded(paths, options.only)
+        print_degraded(scenes, chosen)
     else:
-        print_scenes(paths, options.only)
+        print_scenes(scenes, chosen, options.judge)
 
 
-def print_scenes(paths: list[Path], lenses: list[str]) -> None:
-    """A row per scene."""
-    print("| scene | " + " | ".join(lenses) + " |")
-    print("|---" * (len(lenses) + 1) + "|")
-    rows = []
-    for path in paths:
-        rows.append([measured(path, Lens(name)) for name in lenses])
-        cells = " | ".join(f"{dB:.1f}" for dB, _ in rows[-1])
-        print(f"| {path.stem} | {cells} |", flush=True)
-    means = np.mean(rows, axis=0)
-    print("| **mean** | " + " | ".join(f"**{dB:.2f}**, {s:.2f} s" for dB, s in means) + " |")
+@dataclass(frozen=True)
+class Scene:
+    """A truth scene: linear light `[1,3,H,W]`, disparity `[H,W]` in 1/m."""
+
+    name: str
+    image: Tensor
+    truth: Tensor
+    disparity: Disparity
+    camera: Camera
+    focus: Focus
+    margin: int
+
+    def radius(self, degrade: Degrade) -> Tensor:
+        """Signed blur radius `[1,1,H,W]` in px, from degraded disparity."""
+        depth = Depth.from_metric_disparity(torch.from_numpy(degrade(self.disparity))[None, None])
+        return defocus_from_camera(depth, self.focus, self.camera).radius
+
+    def psnr(self, rendered: Tensor) -> float:
+        """In dB, of what a screen shows within the margin."""
+        inner = (..., slice(self.margin, -self.margin), slice(self.margin, -self.margin))
+        shown = [picture[inner].clamp(0, 1) ** (1 / 2.2) for picture in (rendered, self.truth)]
+        return float(-10 * (shown[0] - shown[1]).square().mean().log10())
 
 
-def print_degraded(paths: list[Path], lenses: list[str]) -> None:
-    """A row per kind of imperfect depth: means over the scenes."""
-    print("| depth | " + " | ".join(lenses) + " |")
-    print("|---" * (len(lenses) + 1) + "|")
-    for kind, degrade in DEGRADATIONS.items():
-        rows = [[measured(path, Lens(name), degrade)[0] for name in lenses] for path in paths]
-        cells = " | ".join(f"{dB:.2f}" for dB in np.mean(rows, axis=0))
-        print(f"| {kind} | {cells} |", flush=True)
+def load_scenes(folder: Path, pattern: str = "*") -> list[Scene]:
+    """All scenes of a folder whose name fits, sorted."""
+    paths = [path for path in sorted(folder.glob("*.npz")) if fnmatch.fnmatch(path.stem, pattern)]
+    if not paths:
+        raise SystemExit(f"No scene {pattern!r} in {folder}. Make them: truth_scenes.py --out.")
+    return [load_scene(path) for path in paths]
+
+
+def load_scene(path: Path) -> Scene:
+    """A file of `truth_scenes.py` or `tests/truth/make_scenes.py`."""
+    with np.load(path) as file:
+        image, truth = (
+            torch.from_numpy(file[name].astype(np.float32)).permute(2, 0, 1)[None].contiguous()
+            for name in ("all_in_focus", "defocused")
+        )
+        numbers = (float(file[name]) for name in ("focal_length_mm", "f_number", "sensor_width_mm"))
+        return Scene(
+            path.stem,
+            image,
+            truth,
+            (1.0 / file["depth"]).astype(np.float32),
+            Camera(*numbers, image.shape[-1]),
+            Focus.at_distance(float(file["focus_distance"])),
+            math.ceil(float(file["max_radius_px"])),
+        )
 
 
 def measured(
-    path: Path, lens: Lens, degrade: Callable[[Disparity], Disparity] = DEGRADATIONS["exact"]
+    scene: Scene, method: Method, degrade: Degrade = DEGRADATIONS["exact"]
 ) -> tuple[float, float]:
     """PSNR in dB and processor time in s."""
-    scene = np.load(path)
-    image, truth = (
-        torch.from_numpy(scene[name].astype(np.float32)).permute(2, 0, 1)[None]
-        for name in ("all_in_focus", "defocused")
-    )
-    defocus = defocus_of(scene, degrade)
+    radius = scene.radius(degrade)
     start = time.process_time()
-    with torch.inference_mode():
-        rendered = render(image, defocus, lens)
+    rendered = method.render(scene.image, radius)
     seconds = time.process_time() - start
-    return psnr(rendered, truth, math.ceil(float(scene["max_radius_px"]))), seconds
+    return scene.psnr(rendered), seconds
 
 
-def defocus_of(
-    scene: np.lib.npyio.NpzFile,
-    degrade: Callable[[Disparity], Disparity] = DEGRADATIONS["exact"],
-) -> Defocus:
-    """The scene's blur, from its depth and camera."""
-    numbers = (float(scene[name]) for name in ("focal_length_mm", "f_number", "sensor_width_mm"))
-    disparity = torch.from_numpy(degrade(1.0 / scene["depth"]))
-    depth = Depth.from_metric_disparity(disparity[None, None])
-    focus = Focus.at_distance(float(scene["focus_distance"]))
-    return defocus_from_camera(depth, focus, Camera(*numbers, scene["depth"].shape[1]))
+class TruthResult(NamedTuple):
+    """Mean dB and s of every renderer; dB by which the judged lens leads, for every scene."""
+
+    means: dict[str, tuple[float, float]]
+    margins: dict[str, float]
 
 
-def psnr(rendered: Tensor, truth: Tensor, margin: int) -> float:
-    """In dB, of what a screen shows within the margin."""
-    inner = (..., slice(margin, -margin), slice(margin, -margin))
-    shown = [picture[inner].clamp(0, 1) ** (1 / 2.2) for picture in (rendered, truth)]
-    return float(-10 * (shown[0] - shown[1]).square().mean().log10())
+def print_scenes(
+    scenes: list[Scene], chosen: dict[str, Method], judged: str = DEFAULT_LENS
+) -> TruthResult:
+    """A row per scene, and the means."""
+    baselines = [name for name in BASELINES if name in chosen]
+    judging = bool(judged in chosen and baselines)
+    heads = [*chosen, *[f"{judged} − best"] * judging]
+    print("| scene | " + " | ".join(heads) + " |")
+    print("|---" * (len(heads) + 1) + "|")
+    for method in chosen.values():  # Compile, fill caches.
+        measured(scenes[0], method)
+    rows, margins = [], {}
+    for scene in scenes:
+        row = {name: measured(scene, method) for name, method in chosen.items()}
+        cells = [f"{dB:.1f}" for dB, _ in row.values()]
+        if judging:
+            margin = row[judged][0] - max(row[name][0] for name in baselines)
+            margins[scene.name] = margin
+            cells.append(f"{margin:+.1f}" if margin >= 0 else f"**{margin:+.1f}**")
+        print(f"| {scene.name} | {' | '.join(cells)} |", flush=True)
+        rows.append(list(row.values()))
+    means = dict(zip(chosen, map(tuple, np.mean(rows, axis=0).tolist()), strict=True))
+    cells = [f"**{dB:.2f}**, {s:.2f} s" for dB, s in means.values()] + [""] * judging
+    print(f"| **mean** | {' | '.join(cells)} |", flush=True)
+    return TruthResult(means, margins)
+
+
+def print_degraded(scenes: list[Scene], chosen: dict[str, Method]) -> None:
+    """A row per kind of imperfect depth: means over the scenes."""
+    print("| depth | " + " | ".join(chosen) + " |")
+    print("|---" * (len(chosen) + 1) + "|")
+    for kind, degrade in DEGRADATIONS.items():
+        rows = [
+            [measured(scene, method, degrade)[0] for method in chosen.values()] for scene in scenes
+        ]
+        cells = " | ".join(f"{dB:.2f}" for dB in np.mean(rows, axis=0))
+        print(f"| {kind} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":
