@@ -88,10 +88,12 @@ def test_lens_sampling_comes_close_to_the_scatter_where_nothing_hides_anything()
     assert psnr(sampled[margin], naive.energy_scatter(image, slope)[margin]) > 38.0
 
 
-def test_lens_sampling_keeps_a_sharp_silhouette_clean():
-    """The blurred surface behind and the sharp one in front stay off each other."""
+@pytest.mark.parametrize(
+    "render", [lens_sampling.lens_sampling, stacks.disc_stack, stacks.gaussian_stack]
+)
+def test_a_blurred_surface_and_a_sharp_one_in_front_of_it_stay_off_each_other(render: Renderer):
     image, defocus = step(near=0.0, far=-12.0)
-    result = lens_sampling.lens_sampling(image, defocus)
+    result = render(image, defocus)
     np.testing.assert_allclose(result[:, 16:-16, :48], 1.0, atol=1e-6)
     np.testing.assert_allclose(result[:, 16:-16, 48:], 0.0, atol=1e-6)
 
