@@ -121,7 +121,7 @@ def render(
 
 
 def opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
-    """`[B,3,H,W]`, and the way back to the caller's kind of array."""
+    """An image or batch as `[B,3,H,W]`, and the way back to the caller's kind of array."""
     pixels = _tensor(image)
     is_single = pixels.ndim == 3
     planar = to_planar(pixels[None] if is_single else pixels)
@@ -151,13 +151,13 @@ def _check_kinds(camera: object, aperture: object, highlights: object, focus_poi
 
 
 def _scene(depth: Map | Depth | None, disparity: Map | None) -> Depth:
-    _exactly_one({"depth": depth, "disparity": disparity})
+    exactly_one({"depth": depth, "disparity": disparity})
     if disparity is not None:
-        return Depth.from_relative(_map(disparity, "disparity"))
+        return Depth.from_relative(planar_map(disparity, "disparity"))
     if isinstance(depth, Depth):
         return depth
     assert depth is not None
-    return Depth.from_metres(_map(depth, "depth"))
+    return Depth.from_metres(planar_map(depth, "depth"))
 
 
 def choose_focus(
@@ -178,13 +178,13 @@ def choose_focus(
         "focus_distance": focus_distance,
         "focus_disparity": focus_disparity,
     }
-    _exactly_one(places)
+    exactly_one(places)
     if focus is not None:
         return focus
     if focus_point is not None:
         return focus_on_point(scene, *focus_point, focus_range)
     if focus_mask is not None:
-        return focus_on_mask(scene, _map(focus_mask, "focus_mask"), focus_range)
+        return focus_on_mask(scene, planar_map(focus_mask, "focus_mask"), focus_range)
     if focus_distance is not None:
         return Focus.at_distance(focus_distance, focus_range)
     assert focus_disparity is not None
@@ -198,14 +198,14 @@ def _defocus(
     bokeh_level: float | None,
     focus_scale: float,
 ) -> Defocus:
-    _exactly_one({"camera": camera, "bokeh_level": bokeh_level})
+    exactly_one({"camera": camera, "bokeh_level": bokeh_level})
     if camera is not None:
         return defocus_from_camera(scene, focus, camera, focus_scale)
     assert bokeh_level is not None
     return defocus_from_bokeh_level(scene, focus, bokeh_level)
 
 
-def _map(values: Map, subject: str) -> Tensor:
+def planar_map(values: Map, subject: str) -> Tensor:
     """`[B,1,H,W]` float of `[H,W]` or `[B,H,W]`."""
     tensor = _tensor(values)
     if tensor.ndim == 3 and tensor.shape[-1] == 1:
@@ -230,7 +230,12 @@ def _tensor(values: Map) -> Tensor:
     return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
 
 
-def _exactly_one(choices: dict[str, object]) -> None:
+def exactly_one(choices: dict[str, object]) -> None:
+    """Refuse arguments of which not one but none or several are given.
+
+    Raises:
+        InputError: so it is.
+    """
     given = [name for name, value in choices.items() if value is not None]
     if len(given) != 1:
         names = ", ".join(choices)

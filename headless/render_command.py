@@ -1,4 +1,4 @@
-"""`focuspuller render`: one photo, refocused."""
+"""`focuspuller render`: a photo, frames or a video, refocused."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import dataclasses
 import logging
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,12 @@ from ..lens.optics import Camera, f_number_for_bokeh_level
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
 from ..models.bokehme.handle import bokehme_lens
 from ..photo.depth_files import load_depth
+from ..photo.exif import CameraData
 from ..photo.exr import require_openexr
 from ..photo.files import make_folder
 from ..photo.photo import Photo, check_quality, format_of, load_photo, save_photo
 from .render import choose_focus, render
+from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe
 from .settings import BOOLEANS
 
 # Options that are files of weights: BokehMe's networks.
@@ -44,6 +48,10 @@ EXAMPLES = """examples:
   focuspuller render night.jpg --focus 0.5,0.6 --f-number 1.4 --highlights 3 -o lights.jpg
   focuspuller render blender.exr --focus 0.5,0.5 --f-number 2 --focal-length 50 \\
       --sensor-width 36 -o shallow.exr
+  focuspuller render photo.jpg --frames 48 --focus 0.2,0.7 --focus-to 0.6,0.2 -o pull/%03d.jpg
+  focuspuller render shot.mp4 --depth depth.mp4 --focus 0.5,0.5 --bokeh-level 30 -o refocused.mp4
+  focuspuller render frames/%04d.png --depth maps/ --focus-key 0:0.2,0.7 --focus-key 96:0.6,0.2 \\
+      --bokeh-level 30 --resume -o out/%04d.png
 """
 
 
@@ -51,14 +59,17 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "render",
-        help="refocus one photo",
-        description="Refocus an all-in-focus photo with its depth. The path of the result is "
-        "printed.",
+        help="refocus a photo, frames or a video",
+        description="Refocus an all-in-focus photo, or the frames of a folder, a pattern such as "
+        "frames/%04d.png or a video, with their depth. The paths of the results are printed.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "photo", metavar="PHOTO", type=Path, help="JPEG, PNG, TIFF, WebP, HEIC or EXR"
+        "photo",
+        metavar="PHOTO",
+        type=Path,
+        help="JPEG, PNG, TIFF, WebP, HEIC or EXR; or a folder, a pattern or a video",
     )
     parser.add_argument(
         "-o",
@@ -66,7 +77,8 @@ def add_to(commands: Any) -> None:
         metavar="OUT",
         type=Path,
         required=True,
-        help=".jpg, .png, .webp, .tif, or .exr for linear light that is not clipped",
+        help=".jpg, .png, .webp, .tif, or .exr for linear light that is not clipped; of frames, "
+        "a folder, a pattern such as %%04d.png, or a video",
     )
     _add_depth_options(parser)
     _add_focus_options(parser)
@@ -74,23 +86,24 @@ def add_to(commands: Any) -> None:
     _add_lens_options(parser)
     _add_highlight_options(parser)
     _add_file_options(parser)
+    add_sequence_options(parser)
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> None:
-    """Refocus the photo and print the path of the result."""
+    """Refocus the photo or the frames and print the paths of the results."""
+    if is_sequence(options):
+        from .sequence_command import Look, render_sequence
+
+        look = Look(_lens(options), _aperture(options), partial(_camera, options), _place(options))
+        render_sequence(options, look)
+        return
+    check_single(options)
     _check_out(options)
     photo = _photo(options.photo)
     depth = _depth(options, photo).for_image(*photo.image.shape[:2])
-    focus = choose_focus(
-        depth,
-        focus_point=options.focus,
-        focus_mask=_focus_mask(options),
-        focus_distance=options.focus_distance,
-        focus_disparity=options.focus_disparity,
-        focus_range=options.focus_range,
-    )
-    camera = _camera(options, photo)
+    focus = _place(options)(depth)
+    camera = _camera(options, photo.camera_data)
     is_linear = options.linear and not photo.is_from_exr
     to_exr = format_of(options.out) == "EXR"
     with tqdm(total=1.0, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
@@ -129,7 +142,11 @@ def _show(bar: tqdm[Any], fraction: float) -> None:
 def _add_depth_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("depth (default: the depth inside the photo)")
     group.add_argument(
-        "--depth", metavar="FILE", type=Path, help="8/16-bit image, .npy, .npz or .exr"
+        "--depth",
+        metavar="FILE",
+        type=Path,
+        help="8/16-bit image, .npy, .npz or .exr; of frames, "
+        "a folder or pattern of them, a grey video, or one map for all",
     )
     group.add_argument(
         "--depth-encoding",
@@ -158,6 +175,14 @@ def _add_focus_options(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         type=float,
         help="1/m for metric depth, 0..1 (1 = nearest) for relative",
+    )
+    places.add_argument(
+        "--focus-key",
+        metavar="FRAME:PLACE",
+        type=keyframe,
+        action="append",
+        help="of several frames: a place at a frame, counted from 0, such as 24:0.4,0.3 or "
+        "24:2.5m; repeated, the focus moves from one to the next",
     )
     group.add_argument(
         "--focus-range",
@@ -291,7 +316,7 @@ def _depth(options: argparse.Namespace, photo: Photo) -> Depth:
     return depth.resized(height, width).aligned_to(guide)
 
 
-def _camera(options: argparse.Namespace, photo: Photo) -> Camera | None:
+def _camera(options: argparse.Namespace, data: CameraData) -> Camera | None:
     """The photo's camera with what the options replace; None with --bokeh-level."""
     given = {
         "focal_length_mm": options.focal_length,
@@ -304,7 +329,7 @@ def _camera(options: argparse.Namespace, photo: Photo) -> Camera | None:
             raise InputError("--bokeh-level", "numbers of a camera beside it", advice)
         return None
     known = dataclasses.replace(
-        photo.camera_data, **{name: value for name, value in given.items() if value is not None}
+        data, **{name: value for name, value in given.items() if value is not None}
     )
     if known.missing:
         raise InputError(
@@ -335,6 +360,18 @@ def _highlights(options: argparse.Namespace) -> Highlights | None:
             raise InputError("--highlights", "only details of how to recover them", advice)
         return None
     return Highlights(options.highlights, **given)
+
+
+def _place(options: argparse.Namespace) -> Callable[[Depth], Focus]:
+    """What finds the focus that the options ask for in a depth map."""
+    return partial(
+        choose_focus,
+        focus_point=options.focus,
+        focus_mask=_focus_mask(options),
+        focus_distance=options.focus_distance,
+        focus_disparity=options.focus_disparity,
+        focus_range=options.focus_range,
+    )
 
 
 def _focus_mask(options: argparse.Namespace) -> torch.Tensor | None:

@@ -253,10 +253,14 @@ def _interpolate_keyframes(
     keys = torch.tensor(positions, dtype=track.dtype)
     after = torch.searchsorted(keys, times, right=True).clamp(1, len(positions) - 1)
     start, end = keys[after - 1], keys[after]
-    progress = ((times - start) / (end - start)).clamp(0.0, 1.0)
-    if easing == "smooth":
-        progress = progress * progress * (3.0 - 2.0 * progress)
+    progress = eased((times - start) / (end - start), easing)
     return torch.lerp(track[after - 1], track[after], progress)
+
+
+def eased(progress: Tensor, easing: Easing) -> Tensor:
+    """How far a move has come, 0..1, at a fraction of its time; before and after it holds."""
+    progress = progress.clamp(0.0, 1.0)
+    return progress * progress * (3.0 - 2.0 * progress) if easing == "smooth" else progress
 
 
 def _numbers(values: float | Sequence[float] | Tensor) -> Tensor:

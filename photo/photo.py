@@ -34,6 +34,8 @@ _FORMATS = {
     ".tiff": "TIFF",
     ".exr": "EXR",
 }
+# Names of files that `save_photo` writes.
+WRITABLE_SUFFIXES = tuple(_FORMATS)
 # Names of files that `load_photo` is likely to read.
 PHOTO_SUFFIXES = (*_FORMATS, ".heic", ".heif")
 

@@ -1,0 +1,237 @@
+"""`focuspuller render` for frames and video: read, rendered and written one by one."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import tee
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..errors import InputError
+from ..lens.aperture import Aperture
+from ..lens.defocus import Defocus
+from ..lens.depth import Depth
+from ..lens.depth_sequence import DepthStabilizer
+from ..lens.focus import Focus
+from ..lens.focus_path import Place
+from ..lens.image import to_interleaved, to_planar
+from ..lens.optics import Camera
+from ..lens.render import Lens, render
+from ..lens.sequence import Strength, at_frame, defocused_frames, strength_pull
+from ..photo.depth_files import DEPTH_SUFFIXES
+from ..photo.exif import CameraData
+from ..photo.files import make_folder
+from ..photo.frames import check_distinct, find_frames, frame_path, has_number, is_pattern
+from ..photo.photo import WRITABLE_SUFFIXES, check_quality, format_of, save_photo
+from ..photo.video import Frame, video_container, writing_video
+from .devices import device_called
+from .sequence_options import focus_path, is_video
+from .shots import DepthReading, Picture, Shot, depths_inside, open_depths, open_shot
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_RATE = Fraction(24)
+BAR = "{percentage:3.0f}%|{bar}| frame {n:.1f}/{total} [{elapsed}<{remaining}]"
+
+
+class Look(NamedTuple):
+    """How all frames are rendered.
+
+    Args:
+        lens: the renderer.
+        aperture: shape of the blur.
+        camera_of: the camera that the options and a photo's data make; None with a bokeh level.
+        start: the place to focus on first.
+    """
+
+    lens: Lens
+    aperture: Aperture
+    camera_of: Callable[[CameraData], Camera | None]
+    start: Place
+
+
+class _Planned(NamedTuple):
+    """A frame with all that rendering it takes."""
+
+    number: int
+    picture: Picture
+    image: Tensor
+    focus: Focus
+    defocus: Defocus
+    strength: Camera | float
+
+
+Renderer = Callable[[_Planned], np.ndarray]
+
+
+@torch.inference_mode()
+def render_sequence(options: argparse.Namespace, look: Look) -> None:
+    """Render the frames and print the paths of the results, each when it is done.
+
+    Raises:
+        FocusPullerError: something about the input or the options is wrong.
+    """
+    if options.fps is not None and is_video(options.photo):
+        raise InputError("--fps", "a video", "Leave it out: the video's own times are kept.")
+    shot = open_shot(options.photo, options.frames, options.fps or DEFAULT_RATE)
+    planned = _planned(options, look, shot)
+    with _rendering(options, look, shot.count) as rendered:
+        if is_video(options.out):
+            _write_video(options, shot, planned, rendered)
+        else:
+            _write_frames(options, shot, planned, rendered)
+
+
+def _planned(options: argparse.Namespace, look: Look, shot: Shot) -> Iterator[_Planned]:
+    pictures, for_images, for_depths = tee(shot.pictures(), 3)
+    images = (to_planar(torch.from_numpy(picture.image)[None]) for picture in for_images)
+    strength = _strength(options, look.camera_of(shot.camera_data), shot.count)
+    ready = defocused_frames(
+        images,
+        _depths(options, shot, for_depths),
+        focus_path(options, look.start, shot.count),
+        strength,
+        None if options.no_stabilize else DepthStabilizer(options.depth_smoothing),
+    )
+    for index, (picture, (image, focus, defocus)) in enumerate(zip(pictures, ready, strict=False)):
+        yield _Planned(index, picture, image, focus, defocus, at_frame(strength, index))
+
+
+def _depths(
+    options: argparse.Namespace, shot: Shot, pictures: Iterator[Picture]
+) -> Iterator[Depth]:
+    """The depth of each frame, aligned if asked for."""
+    near_is_white = not options.near_is_black
+    reading = DepthReading(options.depth_encoding, near_is_white, options.near, options.far)
+    guides, pictures = tee(pictures)
+    if options.depth is None:
+        depths = depths_inside(pictures)
+    else:
+        depths = open_depths(options.depth, reading, shot.count)
+    if not options.align_depth:
+        return depths
+    return map(_aligned, depths, guides)
+
+
+def _aligned(depth: Depth, picture: Picture) -> Depth:
+    guide = to_planar(torch.from_numpy(picture.image)[None])
+    height, width = guide.shape[-2:]
+    return depth.resized(height, width).aligned_to(guide)
+
+
+def _strength(options: argparse.Namespace, camera: Camera | None, frames: int) -> Strength:
+    if camera is not None:
+        if options.bokeh_level_to is not None:
+            raise InputError("--bokeh-level-to", "a camera", "Give --bokeh-level, too.")
+        end = options.f_number_to
+        return camera if end is None else strength_pull(camera, end, frames, options.easing)
+    if options.f_number_to is not None:
+        raise InputError("--f-number-to", "a bokeh level", "Give --bokeh-level-to.")
+    end = options.bokeh_level_to
+    level = options.bokeh_level
+    return level if end is None else strength_pull(level, end, frames, options.easing)
+
+
+@contextmanager
+def _rendering(options: argparse.Namespace, look: Look, frames: int) -> Iterator[Renderer]:
+    """What renders a planned frame, `[H,W,3]`, and shows how far it is."""
+    device = device_called(options.device or ("cuda" if torch.cuda.is_available() else None))
+    with tqdm(total=frames, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
+
+        def rendered(plan: _Planned) -> np.ndarray:
+            def show(fraction: float) -> None:
+                bar.update(plan.number + fraction - bar.n)
+
+            picture = render(
+                plan.image, plan.defocus, look.lens, look.aperture, show, device, options.linear
+            )
+            return to_interleaved(picture)[0].numpy()
+
+        yield rendered
+
+
+def _write_video(
+    options: argparse.Namespace, shot: Shot, planned: Iterator[_Planned], rendered: Renderer
+) -> None:
+    video_container(options.out)
+    if options.resume:
+        raise InputError("--resume", "a video", "A video is written anew; frames can be resumed.")
+    _check_no_input(options, shot, [options.out])
+    make_folder(options.out.parent)
+    with writing_video(options.out, shot.format, shot.sound, options.crf) as video:
+        for plan in planned:
+            video.write(Frame(rendered(plan), plan.picture.time))
+    print(options.out)
+
+
+def _write_frames(
+    options: argparse.Namespace, shot: Shot, planned: Iterator[_Planned], rendered: Renderer
+) -> None:
+    targets = _targets(options, shot)
+    make_folder(targets[0].parent)
+    skipped = 0
+    for plan in planned:
+        path = targets[plan.number]
+        # The depth of a skipped frame has been looked at: what follows does not depend on it.
+        if options.resume and path.exists():
+            skipped += 1
+            continue
+        _save(options, path, plan, rendered(plan))
+        print(path)
+        sys.stdout.flush()
+    if skipped:
+        logger.warning("%d frames were there already.", skipped)
+
+
+def _save(options: argparse.Namespace, path: Path, plan: _Planned, pixels: np.ndarray) -> None:
+    photo = plan.picture.photo
+    camera = plan.strength if isinstance(plan.strength, Camera) else None
+    save_photo(
+        path,
+        pixels,
+        exif=photo.exif if photo else None,
+        f_number=camera.f_number if camera else None,
+        subject_distance_m=float(plan.focus.distance_m[0]) if plan.focus.is_metric else None,
+        quality=options.quality,
+    )
+
+
+def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:
+    """Where each frame goes, checked before anything is rendered."""
+    check_quality(options.quality)
+    out = options.out
+    if has_number(out):
+        format_of(out)
+    elif out.suffix and not out.is_dir():
+        advice = "Give a folder, a pattern such as frame_%04d.png, or a video."
+        raise InputError("--out", f"{out} for {shot.count} frames", advice)
+    # The frames of a repeated photo are counted; others keep their own numbers.
+    is_repeated = options.frames is not None
+    files = [None] * shot.count if is_repeated or not shot.files else shot.files
+    targets = [frame_path(out, file, index, WRITABLE_SUFFIXES) for index, file in enumerate(files)]
+    check_distinct(targets)
+    _check_no_input(options, shot, targets)
+    return targets
+
+
+def _check_no_input(options: argparse.Namespace, shot: Shot, targets: Sequence[Path]) -> None:
+    """Refuse to replace what is read."""
+    inputs = [options.photo, *shot.files]
+    if options.depth is not None:
+        inputs.append(options.depth)
+        if is_pattern(options.depth):
+            inputs += find_frames(options.depth, DEPTH_SUFFIXES)
+    read = {path.resolve() for path in inputs}
+    for target in targets:
+        if target.resolve() in read:
+            raise InputError("--out", f"{target}, an input", "Give another place, to keep it.")
