@@ -15,6 +15,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..nodes.standin import current_host, io, ui
 from . import core_pixels
+from .core_video import VIDEO_NODES
 
 MAX_RESOLUTION = 16384
 UPSCALE_METHODS = ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
@@ -392,6 +393,7 @@ CORE_NODES: tuple[type[io.ComfyNode], ...] = (
     PrimitiveInt,
     PrimitiveBoolean,
     PrimitiveString,
+    *VIDEO_NODES,
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -71,19 +72,21 @@ def run_workflow(
             "run_workflow", "a call from inside ComfyUI", "Queue the workflow in ComfyUI itself."
         )
     workflow, folder = open_workflow(workflow)
-    host = Host(
-        input_dirs=input_folders(input_dirs, folder),
-        output_dir=output_folder(out_dir),
-        device=device_called(device),
-    )
-    with installed_host(host), torch.inference_mode():
-        described = [(node_spec(node), node) for node in (*CORE_NODES, *_own_nodes(nodes))]
-        catalog = {spec.class_type: spec for spec, _ in described}
-        classes = {spec.class_type: node for spec, node in described}
-        changed, _ = apply_settings(workflow, settings or {}, catalog)
-        runnable, order = validated(changed, catalog)
-        run = _Run(runnable, order, classes, catalog, host, progress, all_previews)
-        return WorkflowResult(run.execute())
+    with TemporaryDirectory(prefix="focuspuller_") as temporary, torch.inference_mode():
+        host = Host(
+            input_dirs=input_folders(input_dirs, folder),
+            output_dir=output_folder(out_dir),
+            device=device_called(device),
+            temp_dir=Path(temporary),
+        )
+        with installed_host(host):
+            described = [(node_spec(node), node) for node in (*CORE_NODES, *_own_nodes(nodes))]
+            catalog = {spec.class_type: spec for spec, _ in described}
+            classes = {spec.class_type: node for spec, node in described}
+            changed, _ = apply_settings(workflow, settings or {}, catalog)
+            runnable, order = validated(changed, catalog)
+            run = _Run(runnable, order, classes, catalog, host, progress, all_previews)
+            return WorkflowResult(run.execute())
 
 
 def _own_nodes(nodes: Sequence[NodeClass] | None) -> Sequence[NodeClass]:

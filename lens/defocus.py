@@ -110,10 +110,21 @@ def colorize_defocus(defocus: Defocus) -> Tensor:
     first pixels of blur show.
 
     Returns:
-        `[B,3,H,W]`, sRGB 0..1.
+        `[B,3,H,W]`, sRGB 0..1, stored pixel by pixel: as `[B,H,W,3]` it needs no copy.
     """
-    radius = defocus.radius.float()
-    strength = (radius.abs() / radius.abs().amax().clamp(min=1.0)).sqrt()
-    front, behind = (radius.new_tensor(color).view(1, 3, 1, 1) for color in (IN_FRONT, BEHIND))
+    batch, _, height, width = defocus.radius.shape
+    low, high = torch.aminmax(defocus.radius.float())
+    largest = torch.maximum(-low, high).clamp(min=1.0)
+    pixels = defocus.radius.new_empty((batch, height, width, 3), dtype=torch.float32)
+    picture = pixels.movedim(-1, 1)
+    for index in range(batch):  # one by one: beside the result, memory does not grow with it
+        picture[index] = _colorized(defocus.radius[index].float(), largest)
+    return picture
+
+
+def _colorized(radius: Tensor, largest: Tensor) -> Tensor:
+    """`[3,H,W]` of one map `[1,H,W]`."""
+    strength = (radius.abs() / largest).sqrt()
+    front, behind = (radius.new_tensor(color).view(3, 1, 1) for color in (IN_FRONT, BEHIND))
     hue = torch.where(radius > 0, front, behind)
     return torch.lerp(torch.ones_like(hue), hue, strength)

@@ -30,9 +30,10 @@ COMPARED_PX = 64
 # How many pairs of pixels propose a scale and an offset; each pair agrees with the still part of
 # the picture with a chance of at least 1/4.
 PROPOSALS = 128
-# The scale and offset in use stay while the typical pixel is off by no more than this, or than
-# half again as much as with the best.
-STILL_FITS = 1e-3
+# The scale and offset in use stay while better ones would move no pixel by more than this, plus
+# this much of what the typical pixel is off by: noise finds slightly better ones in every frame.
+STILL_FITS = 2e-3
+NOISE_FITS = 0.2
 # A cut: the typical pixel is off by more than this, or the scale would change by more than this.
 CUT_ERROR = 0.08
 CUT_SCALE = 8.0
@@ -40,8 +41,8 @@ CUT_SCALE = 8.0
 # step, as a fraction of the range: slower than an eye notices.
 RANGE_PACE = 1 / 36
 RANGE_STEP = 0.01
-# A range is widened only when a frame fills less than this of it.
-FILLED_ENOUGH = 0.5
+# What counts as the ends of a frame's range: single wild pixels do not.
+RANGE_QUANTILES = (0.005, 0.995)
 # Change of a picture (0..1, over 3×3 px) at which smoothing has fallen to 1/e.
 STILL_CONTRAST = 0.02
 
@@ -162,14 +163,14 @@ def _fitting_map(disparity: Tensor, target: Tensor, current: _Map) -> _Map:
     off = (scales[:, None] * x + offsets[:, None] - y).abs()  # [proposals, pixels]
     typical = off.median(dim=1).values
     best = int(typical.argmin())
-    # The first proposal is the map in use.
-    if typical[0] <= max(STILL_FITS, 1.5 * float(typical[best])):
-        return current
-    fitted = _refined(x, y, off[best] <= 3.0 * typical[best] + STILL_FITS)
+    fitted = _refined(x, y, off[best] <= 3.0 * typical[best] + 1e-6)
     change = fitted.scale / current.scale
     if float(typical[best]) > CUT_ERROR or not 1 / CUT_SCALE < change < CUT_SCALE:
         return AS_IT_CAME
-    return fitted
+    ends = torch.stack(torch.aminmax(x))
+    moved = fitted.of(ends) - current.of(ends)
+    small = STILL_FITS + NOISE_FITS * float(typical[best])
+    return current if float(moved.abs().amax()) < small else fitted
 
 
 def _proposals(x: Tensor, y: Tensor, current: _Map) -> tuple[Tensor, Tensor]:
@@ -192,14 +193,10 @@ def _refined(x: Tensor, y: Tensor, agreeing: Tensor) -> _Map:
 
 
 def _towards_unit_range(current: _Map, disparity: Tensor) -> _Map:
-    """The map with its range moved a little towards where this frame fits into 0..1."""
-    low, high = (float(current.of(end)) for end in torch.aminmax(disparity))
-    fills_it = high - low > FILLED_ENOUGH
-    lowest = _step(min(low, 0.0) if fills_it else low)
-    highest = 1.0 + _step(max(high, 1.0) - 1.0 if fills_it else high - 1.0)
+    """The map with its range widened a little towards where this frame fits into it."""
+    ends = torch.quantile(current.of(disparity), disparity.new_tensor(RANGE_QUANTILES))
+    low, high = ends.tolist()
+    lowest = max(RANGE_PACE * min(low, 0.0), -RANGE_STEP)
+    highest = 1.0 + min(RANGE_PACE * max(high - 1.0, 0.0), RANGE_STEP)
     factor = 1.0 / (highest - lowest)
     return _Map(current.scale * factor, (current.offset - lowest) * factor)
-
-
-def _step(missing: float) -> float:
-    return max(-RANGE_STEP, min(RANGE_PACE * missing, RANGE_STEP))

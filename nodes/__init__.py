@@ -2,12 +2,13 @@
 
 from .camera import ApertureNode, CameraNode
 from .comfy import ComfyExtension, io
-from .depth import AlignDepth, DepthFromImage, LoadDepth
+from .depth import AlignDepth, DepthFromImage, LoadDepth, StabilizeDepth
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
 from .highlights import CompressHighlights, RecoverHighlights
 from .lenses import BokehMeLens, LayeredLens, TafLens
 from .photo import LoadPhoto, SamplePhoto, SavePhoto
 from .render import DefocusMap, RenderBokeh
+from .video import RenderBokehVideo
 
 NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     LoadPhoto,
@@ -15,6 +16,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     LoadDepth,
     DepthFromImage,
     AlignDepth,
+    StabilizeDepth,
     CameraNode,
     ApertureNode,
     FocusPoint,
@@ -28,6 +30,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     RecoverHighlights,
     RenderBokeh,
     CompressHighlights,
+    RenderBokehVideo,
     SavePhoto,
 )
 

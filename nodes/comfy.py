@@ -8,6 +8,7 @@ and never ask which it is.
 from __future__ import annotations
 
 import importlib
+import secrets
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .standin import OutputTarget, current_host
+from .standin import OutputTarget, VideoFromFile, current_host
 
 # ComfyUI loads its API long before any custom node. A process that has not is not ComfyUI, even
 # when it was started in ComfyUI's folder and could import it.
@@ -41,7 +42,10 @@ __all__ = [
     "output_target",
     "progress",
     "render_device",
+    "temp_path",
     "ui",
+    "video_from_file",
+    "video_in_memory",
 ]
 
 
@@ -116,6 +120,30 @@ def output_target(filename_prefix: str, width: int, height: int) -> OutputTarget
         filename_prefix, paths.get_output_directory(), width, height
     )
     return OutputTarget(Path(folder), stem, counter, subfolder)
+
+
+def temp_path(suffix: str) -> Path:
+    """A new file name in the folder for what is handed on but not kept."""
+    folder = Path(
+        _comfy("folder_paths").get_temp_directory() if INSIDE_COMFYUI else current_host().temp_dir
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"focus_puller_{secrets.token_hex(8)}{suffix}"
+
+
+def video_from_file(path: Path) -> Any:
+    """What goes along a VIDEO link for a video file."""
+    if not INSIDE_COMFYUI:
+        return VideoFromFile(path)
+    return _comfy("comfy_api.latest").InputImpl.VideoFromFile(str(path))
+
+
+def video_in_memory(video: Any) -> Any | None:
+    """The components (images, frame rate, audio) of a video that was never a file, else None."""
+    if not INSIDE_COMFYUI:
+        return None
+    made = isinstance(video, _comfy("comfy_api.latest").InputImpl.VideoFromComponents)
+    return video.get_components() if made else None
 
 
 def render_device() -> torch.device:

@@ -1,4 +1,4 @@
-"""Depth from files and pictures: Load Depth, Depth from Image and Align Depth."""
+"""Depth: Load Depth, Depth from Image, Stabilize Depth and Align Depth."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from torch import Tensor
 from ..errors import InputError
 from ..lens.color import luminance
 from ..lens.depth import Depth, Encoding, decode_depth
+from ..lens.depth_sequence import stabilized_batch
 from ..lens.image import mask_to_planar, to_planar
 from ..photo.depth_files import DEPTH_SUFFIXES, DepthEncoding, load_depth
 from .comfy import input_files, input_path, io
 from .files import file_check, file_fingerprint
 from .node import CATEGORY, names_node, renames
-from .previews import depth_picture, depth_text, shown
+from .previews import depth_picture, depth_text, ends, shown
 from .sockets import DepthSocket, expect
 
 
-def _range_inputs() -> list[io.Float.Input]:
+def range_inputs() -> list[io.Float.Input]:
+    """near_m and far_m."""
     return [
         io.Float.Input(
             "near_m",
@@ -43,7 +45,8 @@ def _range_inputs() -> list[io.Float.Input]:
     ]
 
 
-def _near_is_white_input() -> io.Boolean.Input:
+def near_is_white_input() -> io.Boolean.Input:
+    """near_is_white."""
     return io.Boolean.Input(
         "near_is_white",
         default=True,
@@ -51,7 +54,7 @@ def _near_is_white_input() -> io.Boolean.Input:
     )
 
 
-def _range(near_m: float, far_m: float) -> tuple[float | None, float | None]:
+def range_of(near_m: float, far_m: float) -> tuple[float | None, float | None]:
     """Distances from the widgets, where 0 is unknown."""
     if near_m == 0:
         return None, far_m or None
@@ -82,8 +85,8 @@ class LoadDepth(io.ComfyNode):
                     tooltip="What the numbers are linear in: distance, its inverse, or relative "
                     "disparity. Automatic: images hold disparity, number files metres.",
                 ),
-                _near_is_white_input(),
-                *_range_inputs(),
+                near_is_white_input(),
+                *range_inputs(),
             ],
             outputs=[DepthSocket.Output(display_name="depth")],
         )
@@ -107,7 +110,7 @@ class LoadDepth(io.ComfyNode):
         near_m: float,
         far_m: float,
     ) -> io.NodeOutput:
-        near, far = _range(near_m, far_m)
+        near, far = range_of(near_m, far_m)
         kind = None if encoding == "automatic" else encoding
         depth = load_depth(input_path(file), kind, near_is_white, near, far)
         return io.NodeOutput(depth, ui=shown(cls, depth_picture(depth), depth_text(depth)))
@@ -135,8 +138,8 @@ class DepthFromImage(io.ComfyNode):
                     tooltip="What the values are linear in: inverse distance (Depth Anything, "
                     "MiDaS, Marigold's preview) or distance. Matters only with near_m and far_m.",
                 ),
-                _near_is_white_input(),
-                *_range_inputs(),
+                near_is_white_input(),
+                *range_inputs(),
             ],
             outputs=[DepthSocket.Output(display_name="depth")],
         )
@@ -154,7 +157,7 @@ class DepthFromImage(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         values = _depth_values(image, mask)
-        near, far = _range(near_m, far_m)
+        near, far = range_of(near_m, far_m)
         depth = decode_depth(values, encoding, near_is_white, near, far)
         return io.NodeOutput(depth, ui=shown(cls, depth_picture(depth), depth_text(depth)))
 
@@ -168,6 +171,48 @@ def _depth_values(image: Tensor | None, mask: Tensor | None) -> Tensor:
         return luminance(to_planar(image)).float().cpu()
     assert mask is not None
     return mask_to_planar(mask).cpu()
+
+
+class StabilizeDepth(io.ComfyNode):
+    """One normalisation for the depth of a whole clip."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerStabilizeDepth",
+            display_name="Stabilize Depth",
+            category=CATEGORY,
+            description="Stops the depth of a clip from flickering: brings the frames, each of "
+            "which an estimator may have scaled on its own, to one scale.",
+            inputs=[
+                DepthSocket.Input("depth", tooltip="The depth of all frames, in order."),
+                io.Float.Input(
+                    "smoothing",
+                    default=0.0,
+                    min=0.0,
+                    max=0.98,
+                    step=0.05,
+                    round=0.001,
+                    tooltip="Against depth that boils: how much of the frame before stays where "
+                    "the image does not change. Needs images. 0: none.",
+                ),
+                io.Image.Input(
+                    "images", optional=True, tooltip="The frames that the depth belongs to."
+                ),
+            ],
+            outputs=[DepthSocket.Output(display_name="depth")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(cls, depth: Depth, smoothing: float, images: Tensor | None = None) -> io.NodeOutput:
+        given = expect(depth, Depth, "depth", "Connect Load Depth, Depth from Image or Load Photo.")
+        if smoothing and images is None:
+            advice = "Connect images, to see where nothing changes, or set it to 0."
+            raise InputError("smoothing", f"{smoothing:g} without images", advice)
+        frames = None if images is None else to_planar(images, "images").cpu()
+        steady = stabilized_batch(given, frames, smoothing)
+        return io.NodeOutput(steady, ui=shown(cls, ends(depth_picture(steady)), depth_text(steady)))
 
 
 class AlignDepth(io.ComfyNode):

@@ -40,6 +40,8 @@ _HDR_TRANSFER = {16: "PQ", 18: "HLG"}
 _FULL_RANGE, _LIMITED_RANGE = 2, 1
 # Untagged video is BT.709 from this height on and BT.601 below, as players assume.
 _HD_HEIGHT = 720
+# Metadata that a copy has values of its own for.
+_OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder")
 # How far compression may pull the channels of a grey picture apart, of 255.
 _GREY_TOLERANCE = 16
 
@@ -205,8 +207,8 @@ class Sound:
                     for stream in _audio_streams(container)
                 }
             except ValueError as error:
-                advice = "Give a name in .mkv, which holds every sound."
-                raise InputError("path", f"sound that it cannot hold ({error})", advice) from error
+                advice = "Write .mkv, which holds every sound, or convert the sound to AAC."
+                raise InputError("sound", f"a kind that does not fit ({error})", advice) from error
             yield self._packets(container, copies)
 
     def _packets(self, container: Any, copies: Mapping[Any, Any]) -> Iterator[tuple[Fraction, Any]]:
@@ -360,6 +362,28 @@ def write_sound(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
         output.mux(stream.encode(None))
 
 
+def copy_video(source: Path | BytesIO, path: Path, metadata: Mapping[str, str]) -> None:
+    """Copy a video as it is into another file, with more metadata.
+
+    Args:
+        source: what to copy.
+        path: of the copy, as in `writing_video`; it appears complete or not at all.
+        metadata: is added to that of the source.
+    """
+    container_name, _ = video_container(path)
+    options = {"movflags": "use_metadata_tags+faststart"}
+    with replacing(path) as temporary, opened(source) as container:
+        av = _pyav()
+        with av.open(str(temporary), "w", format=container_name, options=options) as output:
+            output.metadata.update({**_metadata_of(container), **metadata})
+            streams = [*container.streams.video[:1], *_audio_streams(container)]
+            copies = {s: output.add_stream_from_template(template=s, opaque=True) for s in streams}
+            for packet in container.demux(*streams):
+                if packet.dts is not None:
+                    packet.stream = copies[packet.stream]
+                    output.mux(packet)
+
+
 @contextmanager
 def opened(source: Path | BytesIO) -> Iterator[Any]:
     """A media file, as PyAV's container; errors within the block name the file.
@@ -424,7 +448,7 @@ def _format_of(container: Any, stream: Any, first: Any) -> VideoFormat:
         primaries=int(first.color_primaries),
         transfer=int(first.color_trc),
         is_full_range=int(first.color_range) == _FULL_RANGE,
-        metadata=dict(container.metadata),
+        metadata=_metadata_of(container),
     )
 
 
@@ -440,6 +464,11 @@ def _guessed_matrix(height: int) -> int:
 
 def _is_rgb(frame: Any) -> bool:
     return frame.format.is_rgb
+
+
+def _metadata_of(container: Any) -> dict[str, str]:
+    """What the file says of its content, without what it says of itself."""
+    return {key: text for key, text in container.metadata.items() if key not in _OF_THE_FILE}
 
 
 def _audio_streams(container: Any) -> list[Any]:

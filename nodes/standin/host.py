@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ class Host:
         preview_prefix: file names of previews begin with it.
         keeps_previews: whether previews are written at all.
         on_step: called with (steps done, steps in all) while a node works.
+        temp_dir: for what is handed on as a file.
         models_dir: has a folder for each kind of weights, like ComfyUI's `models`.
     """
 
@@ -61,6 +63,7 @@ class Host:
     preview_prefix: str = "preview"
     keeps_previews: bool = True
     on_step: Callable[[int, int], None] | None = None
+    temp_dir: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     models_dir: Path = field(default_factory=default_models_dir)
 
     def input_files(self, extensions: Sequence[str]) -> list[str]:

@@ -109,6 +109,7 @@ def Custom(io_type: str) -> type[Socket]:  # noqa: N802 - ComfyUI's name
 
 Image = Custom("IMAGE")
 Mask = Custom("MASK")
+Video = Custom("VIDEO")
 
 
 class Float:

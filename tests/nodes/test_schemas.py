@@ -34,8 +34,10 @@ NODE_IDS = [
     "FocusPullerLoadPhoto",
     "FocusPullerRecoverHighlights",
     "FocusPullerRenderBokeh",
+    "FocusPullerRenderBokehVideo",
     "FocusPullerSamplePhoto",
     "FocusPullerSavePhoto",
+    "FocusPullerStabilizeDepth",
     "FocusPullerTafLens",
 ]
 # So do these: the inputs of each node, in the order of their widgets.
@@ -60,11 +62,17 @@ INPUT_IDS = {
     "FocusPullerLoadPhoto": ["photo"],
     "FocusPullerRecoverHighlights": ["image", "stops", "threshold", "halo_color", "linear"],
     "FocusPullerRenderBokeh": ["image", "defocus", "lens", "aperture", "linear"],
+    "FocusPullerRenderBokehVideo": [
+        *["video", "x", "y", "bokeh_level", "near_is_white", "near_m", "far_m"],
+        *["depth_smoothing", "crf", "depth_video", "depth", "focus", "camera", "lens"],
+        "aperture",
+    ],
     "FocusPullerSamplePhoto": ["sample"],
     "FocusPullerSavePhoto": [
         *["images", "filename_prefix", "format", "quality", "photo", "camera", "focus", "depth"],
         "linear",
     ],
+    "FocusPullerStabilizeDepth": ["depth", "smoothing", "images"],
     "FocusPullerTafLens": [],
 }
 

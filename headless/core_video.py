@@ -1,0 +1,79 @@
+"""ComfyUI's own nodes that video workflows use, for the embedded runner."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..nodes.standin import VideoFromFile, current_host, io, ui
+from ..photo.video import VIDEO_SUFFIXES, VideoFile, copy_video
+
+
+class LoadVideo(io.ComfyNode):
+    """A video file, of which nothing is read yet."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        files = current_host().input_files(VIDEO_SUFFIXES)
+        return io.Schema(
+            node_id="LoadVideo",
+            display_name="Load Video",
+            category="image/video",
+            inputs=[io.Combo.Input("file", options=files, upload=io.UploadType.video)],
+            outputs=[io.Video.Output()],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file: str | None) -> bool | str:
+        """The file must exist; it need not be in the list."""
+        if file is None or current_host().input_path(file).is_file():  # None: linked
+            return True
+        folders = ", ".join(str(folder.resolve()) for folder in current_host().input_dirs)
+        return f"file: there is no file {file!r} in {folders}"
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:
+        return io.NodeOutput(VideoFromFile(current_host().input_path(file)))
+
+
+class SaveVideo(io.ComfyNode):
+    """A video file in the output folder, with the workflow in it."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SaveVideo",
+            display_name="Save Video",
+            category="image/video",
+            inputs=[
+                io.Video.Input("video"),
+                io.String.Input("filename_prefix", default="video/ComfyUI"),
+                io.Combo.Input("format", options=["auto", "mp4"], default="auto"),
+                io.Combo.Input("codec", options=["auto", "h264"], default="auto"),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        video: Any,
+        filename_prefix: str,
+        format: str,  # noqa: A002 - the input's name in workflows
+        codec: str,
+    ) -> io.NodeOutput:
+        if not isinstance(video, VideoFromFile):
+            raise InputError("video", f"a {type(video).__name__}", "Connect Load Video.")
+        source = Path(video.get_stream_source())
+        look = VideoFile(source).format
+        target = current_host().output_target(filename_prefix, look.width, look.height)
+        name = f"{target.stem}_{target.counter:05}_.mp4"
+        workflow = {} if cls.hidden is None else {"prompt": json.dumps(cls.hidden.prompt)}
+        copy_video(source, target.folder / name, workflow)
+        saved = ui.SavedResult(name, target.subfolder, io.FolderType.output)
+        return io.NodeOutput(ui=ui.SavedImages([saved], is_animated=True))
+
+
+VIDEO_NODES: tuple[type[io.ComfyNode], ...] = (LoadVideo, SaveVideo)
