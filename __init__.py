@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import FocusPullerError
+    from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights
     from .headless.render import render
     from .headless.runner import run_workflow
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from .lens.aperture import Aperture
     from .lens.bokehme import BokehMeOptions
     from .lens.depth import Depth
+    from .lens.depth_sequence import DepthStabilizer
     from .lens.focus import Focus, pull_focus
+    from .lens.focus_path import FocusPath
     from .lens.highlights import Highlights
     from .lens.optics import Camera
     from .lens.render import LENSES, Lens
+    from .lens.sequence import strength_pull
     from .models.bokehme.handle import bokehme_lens
     from .nodes import FocusPullerExtension
     from .photo.depth_files import load_depth, save_depth
@@ -41,7 +45,9 @@ _HOMES = {
     "BokehMeOptions": "lens.bokehme",
     "Camera": "lens.optics",
     "Depth": "lens.depth",
+    "DepthStabilizer": "lens.depth_sequence",
     "Focus": "lens.focus",
+    "FocusPath": "lens.focus_path",
     "FocusPullerError": "errors",
     "Highlights": "lens.highlights",
     "LENSES": "lens.render",
@@ -54,9 +60,11 @@ _HOMES = {
     "pull_focus": "lens.focus",
     "recover_highlights": "headless.highlights",
     "render": "headless.render",
+    "render_frames": "headless.frames",
     "run_workflow": "headless.runner",
     "save_depth": "photo.depth_files",
     "save_photo": "photo.photo",
+    "strength_pull": "lens.sequence",
     "submit_workflow": "headless.server",
 }
 
@@ -67,7 +75,9 @@ __all__ = [
     "BokehMeOptions",
     "Camera",
     "Depth",
+    "DepthStabilizer",
     "Focus",
+    "FocusPath",
     "FocusPullerError",
     "Highlights",
     "Lens",
@@ -80,9 +90,11 @@ __all__ = [
     "pull_focus",
     "recover_highlights",
     "render",
+    "render_frames",
     "run_workflow",
     "save_depth",
     "save_photo",
+    "strength_pull",
     "submit_workflow",
 ]
 

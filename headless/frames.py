@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import tee
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from ..lens.focus_path import FocusPath
 from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, Lens
 from ..lens.render import render as render_planar
-from ..lens.sequence import Strength, defocused_frames
+from ..lens.sequence import Strength, defocused_frames, lockstep
 from .devices import device_called
 from .render import Array, Map, choose_focus, exactly_one, opened, planar_map
 
@@ -82,7 +81,7 @@ def render_frames(
     stabilizer = DepthStabilizer(depth_smoothing) if stabilize else None
     settings = lens if isinstance(lens, Lens) else Lens(lens), aperture or CIRCLE
     place = device_called(device)
-    pictures, restores = tee(_single(frame) for frame in frames)
+    pictures, restores = lockstep((_single(frame) for frame in frames), 2)
     images = (picture for picture, _ in pictures)
     each_depth = _depths(depths, disparities)
     ready = defocused_frames(images, each_depth, sharp, strength, stabilizer, focus_scale)

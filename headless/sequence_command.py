@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import tee
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +26,7 @@ from ..lens.focus_path import Place
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..lens.render import Lens, render
-from ..lens.sequence import Strength, at_frame, defocused_frames, strength_pull
+from ..lens.sequence import Strength, at_frame, defocused_frames, lockstep, strength_pull
 from ..photo.depth_files import DEPTH_SUFFIXES
 from ..photo.exif import CameraData
 from ..photo.files import make_folder
@@ -36,7 +35,7 @@ from ..photo.photo import WRITABLE_SUFFIXES, check_quality, format_of, save_phot
 from ..photo.video import Frame, video_container, writing_video
 from .devices import device_called
 from .sequence_options import focus_path, is_video
-from .shots import DepthReading, Picture, Shot, depths_inside, open_depths, open_shot
+from .shots import DepthReading, Picture, Shot, depth_inside, open_depths, open_shot
 
 logger = logging.getLogger(__name__)
 
@@ -93,12 +92,15 @@ def render_sequence(options: argparse.Namespace, look: Look) -> None:
 
 
 def _planned(options: argparse.Namespace, look: Look, shot: Shot) -> Iterator[_Planned]:
-    pictures, for_images, for_depths = tee(shot.pictures(), 3)
+    # The depth may lie in the pictures, or be aligned to them.
+    depth_needs_pictures = options.depth is None or options.align_depth
+    branches = lockstep(shot.pictures(), 3 if depth_needs_pictures else 2)
+    pictures, for_images, *for_depths = branches
     images = (to_planar(torch.from_numpy(picture.image)[None]) for picture in for_images)
     strength = _strength(options, look.camera_of(shot.camera_data), shot.count)
     ready = defocused_frames(
         images,
-        _depths(options, shot, for_depths),
+        _depths(options, shot, *for_depths),
         focus_path(options, look.start, shot.count),
         strength,
         None if options.no_stabilize else DepthStabilizer(options.depth_smoothing),
@@ -108,19 +110,19 @@ def _planned(options: argparse.Namespace, look: Look, shot: Shot) -> Iterator[_P
 
 
 def _depths(
-    options: argparse.Namespace, shot: Shot, pictures: Iterator[Picture]
+    options: argparse.Namespace, shot: Shot, pictures: Iterator[Picture] | None = None
 ) -> Iterator[Depth]:
     """The depth of each frame, aligned if asked for."""
+    if options.depth is None:
+        assert pictures is not None
+        for picture in pictures:
+            depth = depth_inside(picture)
+            yield _aligned(depth, picture) if options.align_depth else depth
+        return
     near_is_white = not options.near_is_black
     reading = DepthReading(options.depth_encoding, near_is_white, options.near, options.far)
-    guides, pictures = tee(pictures)
-    if options.depth is None:
-        depths = depths_inside(pictures)
-    else:
-        depths = open_depths(options.depth, reading, shot.count)
-    if not options.align_depth:
-        return depths
-    return map(_aligned, depths, guides)
+    depths = open_depths(options.depth, reading, shot.count)
+    yield from depths if pictures is None else map(_aligned, depths, pictures)
 
 
 def _aligned(depth: Depth, picture: Picture) -> Depth:
@@ -178,7 +180,6 @@ def _write_frames(
     options: argparse.Namespace, shot: Shot, planned: Iterator[_Planned], rendered: Renderer
 ) -> None:
     targets = _targets(options, shot)
-    make_folder(targets[0].parent)
     skipped = 0
     for plan in planned:
         path = targets[plan.number]
@@ -186,6 +187,7 @@ def _write_frames(
         if options.resume and path.exists():
             skipped += 1
             continue
+        make_folder(path.parent)
         _save(options, path, plan, rendered(plan))
         print(path)
         sys.stdout.flush()

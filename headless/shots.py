@@ -148,17 +148,16 @@ def open_depths(pattern: Path, reading: DepthReading, count: int) -> Iterator[De
     return map(reading.of_file, files) if len(files) == count else repeat(reading.of_file(files[0]))
 
 
-def depths_inside(pictures: Iterator[Picture]) -> Iterator[Depth]:
-    """The depth in the files of the frames themselves.
+def depth_inside(picture: Picture) -> Depth:
+    """The depth in the file of a frame itself.
 
     Raises:
-        InputError: one has none.
+        InputError: it has none.
     """
-    for picture in pictures:
-        if picture.photo is None or picture.photo.depth is None:
-            place = picture.source or "a video"
-            raise InputError("depth", f"none in {place}", "Give depth maps with --depth.")
-        yield picture.photo.depth
+    if picture.photo is None or picture.photo.depth is None:
+        place = picture.source or "a video"
+        raise InputError("depth", f"none in {place}", "Give depth maps with --depth.")
+    return picture.photo.depth
 
 
 def _check_count(pattern: Path, depths: int, frames: int) -> None:

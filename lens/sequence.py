@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
@@ -64,6 +65,29 @@ def defocused_frames(
         yield image, sharp, _defocus(depth, sharp, at_frame(strength, index), focus_scale)
     if not isinstance(depths, Depth) and next(each_depth, None) is not None:
         logger.warning("There are more depth maps than frames; the rest is not used.")
+
+
+def lockstep(values: Iterable[T], count: int) -> list[Iterator[T]]:
+    """Several iterators over the same values, to be used in turn, all of them.
+
+    `itertools.tee` would do, but for the memory: it keeps up to 57 values after their last use.
+    """
+    source = iter(values)
+    waiting: list[deque[T]] = [deque() for _ in range(count)]
+
+    def branch(own: deque[T]) -> Iterator[T]:
+        while True:
+            if not own:
+                try:
+                    own.append(next(source))
+                except StopIteration:
+                    return
+                for other in waiting:
+                    if other is not own:
+                        other.append(own[0])
+            yield own.popleft()
+
+    return [branch(own) for own in waiting]
 
 
 def at_frame(values: T | Sequence[T], index: int) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import repeat, tee
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from ..lens.focus_path import FocusPath
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..lens.render import Lens, render, working_memory
-from ..lens.sequence import defocused_frames
+from ..lens.sequence import defocused_frames, lockstep
 from ..photo.video import Frame, VideoFile, VideoFormat, writing_video
 from .comfy import io, make_room, progress, render_device, temp_path, video_from_file
 from .depth import near_is_white_input, range_inputs, range_of
@@ -172,7 +172,7 @@ class RenderBokehVideo(io.ComfyNode):
             else:
                 _check_count("depth", len(given.disparity), count)
                 depths = given
-            frames, originals = tee(source.frames())
+            frames, originals = lockstep(source.frames(), 2)
             ready = defocused_frames(
                 map(_planar, frames),
                 depths,

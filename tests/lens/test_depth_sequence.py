@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from focuspuller.errors import InputError
@@ -48,7 +50,7 @@ def wall_blur(depth: Depth) -> float:
 
 
 def largest_jump(values: list[float]) -> float:
-    return max(abs(b - a) for a, b in zip(values, values[1:], strict=False))
+    return max(abs(b - a) for a, b in pairwise(values))
 
 
 def floor_blur(depth: Depth) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import weakref
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from focuspuller.errors import InputError
 from focuspuller.lens.depth import Depth
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.optics import Camera
-from focuspuller.lens.sequence import defocused_frames, strength_pull
+from focuspuller.lens.sequence import defocused_frames, lockstep, strength_pull
 
 
 def image(height: int = 6, width: int = 8) -> torch.Tensor:
@@ -97,3 +98,27 @@ class TestStrengthPull:
     def test_an_f_number_without_meaning_is_refused(self):
         with pytest.raises(InputError, match="f_number"):
             strength_pull(Camera(50.0, 1.4), 0.0, 3)
+
+
+class TestLockstep:
+    def test_every_branch_has_all_values(self):
+        first, second, third = lockstep(iter(range(5)), 3)
+        assert list(zip(first, second, third, strict=True)) == [(n, n, n) for n in range(5)]
+
+    def test_what_all_have_used_is_let_go(self):
+        class Value:
+            pass
+
+        alive: weakref.WeakSet[Value] = weakref.WeakSet()
+
+        def values():
+            for _ in range(100):
+                value = Value()
+                alive.add(value)
+                yield value
+                del value
+
+        first, second = lockstep(values(), 2)
+        for one, other in zip(first, second, strict=True):
+            assert one is other
+            assert len(alive) <= 2

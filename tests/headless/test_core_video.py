@@ -1,0 +1,76 @@
+"""Load Video and Save Video without ComfyUI."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from focuspuller.errors import WorkflowError
+from focuspuller.headless.runner import run_workflow
+from focuspuller.photo.video import Frame, VideoFile, VideoFormat, writing_video
+
+pytest.importorskip("av", reason="PyAV is not installed")
+
+HEIGHT, WIDTH = 24, 32
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """A folder with shot.mp4 and depth.mp4."""
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    look = VideoFormat(WIDTH, HEIGHT)
+    grey = np.linspace(1, 0, WIDTH, dtype=np.float32)[None, :, None].repeat(HEIGHT, 0).repeat(3, 2)
+    for name in ("shot", "depth"):
+        with writing_video(folder / f"{name}.mp4", look) as video:
+            for index in range(3):
+                video.write(Frame(grey, Fraction(index, 24)))
+    return folder
+
+
+@pytest.fixture
+def workflow() -> dict[str, dict[str, object]]:
+    return {
+        "1": {"class_type": "LoadVideo", "inputs": {"file": "shot.mp4"}},
+        "2": {"class_type": "LoadVideo", "inputs": {"file": "depth.mp4"}},
+        "3": {
+            "class_type": "FocusPullerRenderBokehVideo",
+            "inputs": {
+                **{"video": ["1", 0], "depth_video": ["2", 0], "x": 0.5, "y": 0.5},
+                **{"bokeh_level": 6.0, "near_is_white": True, "near_m": 0.0, "far_m": 0.0},
+                **{"depth_smoothing": 0.0, "crf": 16},
+            },
+        },
+        "4": {
+            "class_type": "SaveVideo",
+            "inputs": {
+                **{"video": ["3", 0], "filename_prefix": "video/soft"},
+                **{"format": "auto", "codec": "auto"},
+            },
+        },
+    }
+
+
+def test_a_video_workflow_runs_and_leaves_only_its_result(shots, workflow, tmp_path):
+    result = run_workflow(workflow, out_dir=tmp_path / "out", input_dirs=[shots])
+    assert result.files == [tmp_path / "out" / "video" / "soft_00001_.mp4"]
+    saved = VideoFile(result.files[0])
+    assert saved.count_frames() == 3
+    assert json.loads(saved.format.metadata["prompt"]) == workflow
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert files == result.files
+
+
+def test_a_second_run_is_numbered_on(shots, workflow, tmp_path):
+    for _ in range(2):
+        result = run_workflow(workflow, out_dir=tmp_path / "out", input_dirs=[shots])
+    assert result.files[0].name == "soft_00002_.mp4"
+
+
+def test_a_missing_video_is_found_before_anything_runs(shots, workflow, tmp_path):
+    workflow["1"]["inputs"] = {"file": "lost.mp4"}
+    with pytest.raises(WorkflowError, match=r"lost\.mp4"):
+        run_workflow(workflow, out_dir=tmp_path / "out", input_dirs=[shots])
