@@ -73,4 +73,5 @@ def test_whatever_a_node_wants_some_node_gives():
     assert given == {
         *{"IMAGE", "MASK", "DEPTH", "FOCUS", "CAMERA", "APERTURE", "DEFOCUS", "LENS", "PHOTO"},
         "HIGHLIGHTS",
+        "VIDEO",
     }
