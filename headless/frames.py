@@ -14,12 +14,22 @@ from ..lens.depth import Depth
 from ..lens.depth_sequence import DepthStabilizer
 from ..lens.focus import Focus
 from ..lens.focus_path import FocusPath
+from ..lens.highlights import Highlights
+from ..lens.image import check_finite, without_negative_light
 from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, Lens
-from ..lens.render import render as render_planar
 from ..lens.sequence import Strength, defocused_frames, lockstep
 from .devices import device_called
-from .render import Array, Map, choose_focus, exactly_one, opened, planar_map
+from .render import (
+    Array,
+    Map,
+    check_kinds,
+    choose_focus,
+    exactly_one,
+    opened,
+    planar_map,
+    render_with_highlights,
+)
 
 
 def render_frames(
@@ -39,6 +49,8 @@ def render_frames(
     depth_smoothing: float = 0.0,
     lens: str | Lens = DEFAULT_LENS,
     aperture: Aperture | None = None,
+    highlights: Highlights | None = None,
+    roll_off: bool = True,
     linear: bool = False,
     device: torch.device | str | None = None,
     on_progress: Callable[[int, float], None] | None = None,
@@ -79,14 +91,20 @@ def render_frames(
     strength: Strength | None = bokeh_level if camera is None else camera
     assert strength is not None
     stabilizer = DepthStabilizer(depth_smoothing) if stabilize else None
-    settings = lens if isinstance(lens, Lens) else Lens(lens), aperture or CIRCLE
+    check_kinds(None, aperture, highlights, focus_point)
+    renderer = lens if isinstance(lens, Lens) else Lens(lens)
+    settings = renderer, aperture or CIRCLE, highlights, roll_off
     place = device_called(device)
     pictures, restores = lockstep((_single(frame) for frame in frames), 2)
     images = (picture for picture, _ in pictures)
     each_depth = _depths(depths, disparities)
     ready = defocused_frames(images, each_depth, sharp, strength, stabilizer, focus_scale)
     return (
-        restore(render_planar(image, defocus, *settings, _of_frame(on_progress, n), place, linear))
+        restore(
+            render_with_highlights(
+                image, defocus, *settings, _of_frame(on_progress, n), place, linear
+            )
+        )
         for n, ((_, restore), (image, _, defocus)) in enumerate(zip(restores, ready, strict=False))
     )
 
@@ -96,7 +114,8 @@ def _single(frame: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
     picture, restore = opened(frame)
     if len(picture) != 1:
         raise InputError("frames", f"{len(picture)} images in one", "Give one [H,W,3] at a time.")
-    return picture, restore
+    check_finite(picture)
+    return without_negative_light(picture), restore
 
 
 def _of_frame(

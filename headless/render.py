@@ -90,7 +90,7 @@ def render(
     pictures, restore = opened(image)
     check_finite(pictures)
     pictures = without_negative_light(pictures)
-    _check_kinds(camera, aperture, highlights, focus_point)
+    check_kinds(camera, aperture, highlights, focus_point)
     height, width = pictures.shape[-2:]
     scene = _scene(depth, disparity).for_image(height, width)
     sharp = choose_focus(
@@ -103,21 +103,38 @@ def render(
         focus_range=focus_range,
     )
     defocus = _defocus(scene, sharp, camera, bokeh_level, focus_scale)
-    place = device_called(device)
-    if highlights is not None:
-        pictures = in_pictures(recover_highlights, pictures, highlights, linear, place)
-    rendered = render_planar(
+    rendered = render_with_highlights(
         pictures,
         defocus,
         lens if isinstance(lens, Lens) else Lens(lens),
         aperture or CIRCLE,
+        highlights,
+        roll_off,
         on_progress,
-        place,
+        device_called(device),
         linear,
     )
-    if highlights is not None and roll_off:
-        rendered = in_pictures(compress_highlights, rendered, highlights, linear, place)
     return restore(rendered)
+
+
+def render_with_highlights(
+    pictures: Tensor,
+    defocus: Defocus,
+    lens: Lens,
+    aperture: Aperture,
+    highlights: Highlights | None,
+    roll_off: bool,
+    on_progress: Callable[[float], None] | None,
+    device: torch.device | None,
+    linear: bool,
+) -> Tensor:
+    """`lens.render.render` of `[B,3,H,W]`, with clipped highlights recovered as in `render`."""
+    if highlights is not None:
+        pictures = in_pictures(recover_highlights, pictures, highlights, linear, device)
+    rendered = render_planar(pictures, defocus, lens, aperture, on_progress, device, linear)
+    if highlights is not None and roll_off:
+        return in_pictures(compress_highlights, rendered, highlights, linear, device)
+    return rendered
 
 
 def opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
@@ -135,7 +152,7 @@ def opened(image: Array) -> tuple[Tensor, Callable[[Tensor], Array]]:
     return planar, restore
 
 
-def _check_kinds(camera: object, aperture: object, highlights: object, focus_point: object) -> None:
+def check_kinds(camera: object, aperture: object, highlights: object, focus_point: object) -> None:
     """Refuse what is no camera, no aperture and no point, before anything is computed."""
     for subject, value, kind in (
         ("camera", camera, Camera),

@@ -95,7 +95,13 @@ def execute(options: argparse.Namespace) -> None:
     if is_sequence(options):
         from .sequence_command import Look, render_sequence
 
-        look = Look(_lens(options), _aperture(options), partial(_camera, options), _place(options))
+        look = Look(
+            _lens(options),
+            _aperture(options),
+            _highlights(options),
+            partial(_camera, options),
+            _place(options),
+        )
         render_sequence(options, look)
         return
     check_single(options)

@@ -23,17 +23,20 @@ from ..lens.depth import Depth
 from ..lens.depth_sequence import DepthStabilizer
 from ..lens.focus import Focus
 from ..lens.focus_path import Place
-from ..lens.image import to_interleaved, to_planar
+from ..lens.highlights import Highlights
+from ..lens.image import check_finite, to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
-from ..lens.render import Lens, render
+from ..lens.render import Lens
 from ..lens.sequence import Strength, at_frame, defocused_frames, lockstep, strength_pull
 from ..photo.depth_files import DEPTH_SUFFIXES
 from ..photo.exif import CameraData
+from ..photo.exr import require_openexr
 from ..photo.files import make_folder
 from ..photo.frames import check_distinct, find_frames, frame_path, has_number, is_pattern
 from ..photo.photo import WRITABLE_SUFFIXES, check_quality, format_of, save_photo
 from ..photo.video import Frame, video_container, writing_video
 from .devices import device_called
+from .render import render_with_highlights
 from .sequence_options import focus_path, is_video
 from .shots import DepthReading, Picture, Shot, depth_inside, open_depths, open_shot
 
@@ -49,12 +52,14 @@ class Look(NamedTuple):
     Args:
         lens: the renderer.
         aperture: shape of the blur.
+        highlights: how clipped lights are recovered, if they are.
         camera_of: the camera that the options and a photo's data make; None with a bokeh level.
         start: the place to focus on first.
     """
 
     lens: Lens
     aperture: Aperture
+    highlights: Highlights | None
     camera_of: Callable[[CameraData], Camera | None]
     start: Place
 
@@ -96,7 +101,7 @@ def _planned(options: argparse.Namespace, look: Look, shot: Shot) -> Iterator[_P
     depth_needs_pictures = options.depth is None or options.align_depth
     branches = lockstep(shot.pictures(), 3 if depth_needs_pictures else 2)
     pictures, for_images, *for_depths = branches
-    images = (to_planar(torch.from_numpy(picture.image)[None]) for picture in for_images)
+    images = map(_planar, for_images)
     strength = _strength(options, look.camera_of(shot.camera_data), shot.count)
     ready = defocused_frames(
         images,
@@ -107,6 +112,12 @@ def _planned(options: argparse.Namespace, look: Look, shot: Shot) -> Iterator[_P
     )
     for index, (picture, (image, focus, defocus)) in enumerate(zip(pictures, ready, strict=False)):
         yield _Planned(index, picture, image, focus, defocus, at_frame(strength, index))
+
+
+def _planar(picture: Picture) -> Tensor:
+    image = to_planar(torch.from_numpy(picture.image)[None])
+    check_finite(image)
+    return without_negative_light(image)
 
 
 def _depths(
@@ -148,14 +159,23 @@ def _strength(options: argparse.Namespace, camera: Camera | None, frames: int) -
 def _rendering(options: argparse.Namespace, look: Look, frames: int) -> Iterator[Renderer]:
     """What renders a planned frame, `[H,W,3]`, and shows how far it is."""
     device = device_called(options.device or ("cuda" if torch.cuda.is_available() else None))
+    to_exr = options.out.suffix.lower() == ".exr"  # keeps light above white
     with tqdm(total=frames, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
 
         def rendered(plan: _Planned) -> np.ndarray:
             def show(fraction: float) -> None:
                 bar.update(plan.number + fraction - bar.n)
 
-            picture = render(
-                plan.image, plan.defocus, look.lens, look.aperture, show, device, options.linear
+            picture = render_with_highlights(
+                plan.image,
+                plan.defocus,
+                look.lens,
+                look.aperture,
+                look.highlights,
+                not to_exr,
+                show,
+                device,
+                _is_linear(options, plan.picture),
             )
             return to_interleaved(picture)[0].numpy()
 
@@ -205,7 +225,14 @@ def _save(options: argparse.Namespace, path: Path, plan: _Planned, pixels: np.nd
         f_number=camera.f_number if camera else None,
         subject_distance_m=float(plan.focus.distance_m[0]) if plan.focus.is_metric else None,
         quality=options.quality,
+        linear=_is_linear(options, plan.picture) and format_of(path) == "EXR",
+        exr_bits=options.exr_bits,
     )
+
+
+def _is_linear(options: argparse.Namespace, picture: Picture) -> bool:
+    """Whether a frame holds linear light. Those of EXR files are coded when they are loaded."""
+    return options.linear and not (picture.photo and picture.photo.is_from_exr)
 
 
 def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:
@@ -213,7 +240,8 @@ def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:
     check_quality(options.quality)
     out = options.out
     if has_number(out):
-        format_of(out)
+        if format_of(out) == "EXR":
+            require_openexr(out)
     elif out.suffix and not out.is_dir():
         advice = "Give a folder, a pattern such as frame_%04d.png, or a video."
         raise InputError("--out", f"{out} for {shot.count} frames", advice)

@@ -144,6 +144,27 @@ class TestFrames:
         last = np.asarray(Image.open("out/0012.png"))
         np.testing.assert_array_equal(last, pixels(3))
 
+    def test_highlights_are_recovered_as_in_a_single_photo(self, cli):
+        options = ["--depth", "maps/depth_0.png", *NEAR, *STRENGTH, "--highlights", "3"]
+        assert cli("frames", *options, "-o", "out").code == 0
+        assert cli("frames/0010.png", *options, "-o", "single.png").code == 0
+        assert cli("frames/0010.png", *options[:-2], "-o", "plain.png").code == 0
+        frame, single, plain = (
+            load_photo(name).image for name in ("out/0010.png", "single.png", "plain.png")
+        )
+        assert np.abs(frame - single).max() < 1.5 / 255
+        assert np.abs(frame - plain).max() > 10 / 255
+
+    def test_exr_frames_keep_their_light(self, cli):
+        pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
+        options = ["--depth", "maps", *NEAR, "--bokeh-level", "0", "--lens", "taf"]
+        light = np.full((HEIGHT, WIDTH, 3), 4.0, np.float32)
+        for index in range(FRAMES):
+            fp.save_photo(f"frames/{index + 9:04}.exr", light, linear=True)
+        assert cli("frames/%04d.exr", *options, "-o", "out/%04d.exr").code == 0
+        saved = load_photo("out/0012.exr", linear=True).image
+        np.testing.assert_allclose(saved, light, rtol=2e-3)
+
     def test_depth_can_be_aligned(self, cli):
         options = ["--depth", "maps", *NEAR, *STRENGTH]
         assert cli("frames", *options, "-o", "plain").code == 0
@@ -168,7 +189,7 @@ class TestResume:
 
     def test_an_interrupt_is_prompt_and_leaves_nothing_half_written(self, cli, monkeypatch):
         rendered = []
-        render = sequence_command.render
+        render = sequence_command.render_with_highlights
 
         def interrupted(*arguments, **options):
             rendered.append(1)
@@ -176,7 +197,7 @@ class TestResume:
                 raise KeyboardInterrupt
             return render(*arguments, **options)
 
-        monkeypatch.setattr(sequence_command, "render", interrupted)
+        monkeypatch.setattr(sequence_command, "render_with_highlights", interrupted)
         assert cli(*self.COMMAND).code == 130
         assert sorted(path.name for path in Path("out").iterdir()) == ["0009.png", "0010.png"]
 
@@ -213,7 +234,7 @@ class TestVideo:
         def interrupted(*_, **__):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(sequence_command, "render", interrupted)
+        monkeypatch.setattr(sequence_command, "render_with_highlights", interrupted)
         before = set(folder.rglob("*"))
         assert cli(movie, "--depth", "maps", *NEAR, *STRENGTH, "-o", "out.mp4").code == 130
         assert set(folder.rglob("*")) == before
