@@ -17,6 +17,13 @@ from ..lens.depth import Depth, decode_depth
 from ..lens.depth_sequence import DepthStabilizer
 from ..lens.focus import Focus
 from ..lens.focus_path import FocusPath
+from ..lens.highlights import (
+    MAX_STOPS,
+    Highlights,
+    compress_highlights,
+    in_pictures,
+    recover_highlights,
+)
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..lens.render import Lens, render, working_memory
@@ -82,6 +89,16 @@ class RenderBokehVideo(io.ComfyNode):
                     tooltip="Strength without a camera: blur radius in px per unit of disparity. "
                     "Not used while a camera is connected.",
                 ),
+                io.Float.Input(
+                    "highlight_stops",
+                    default=0.0,
+                    min=0.0,
+                    max=MAX_STOPS,
+                    step=0.1,
+                    round=0.001,
+                    tooltip="How far above white clipped lights were, so that they become bright "
+                    "discs; each stop doubles their light. 0: as they are.",
+                ),
                 near_is_white_input(),
                 *range_inputs(),
                 io.Float.Input(
@@ -143,6 +160,7 @@ class RenderBokehVideo(io.ComfyNode):
         x: float,
         y: float,
         bokeh_level: float,
+        highlight_stops: float,
         near_is_white: bool,
         near_m: float,
         far_m: float,
@@ -163,6 +181,7 @@ class RenderBokehVideo(io.ComfyNode):
         if (given is None) == (depth_video is None):
             received = "neither" if given is None else "both"
             raise InputError("depth_video, depth", received, "Connect exactly one of them.")
+        bright = Highlights(highlight_stops) if highlight_stops else None
         with read_video(video, "video") as source, ExitStack() as stack:
             count = source.count_frames()
             if given is None:
@@ -180,7 +199,7 @@ class RenderBokehVideo(io.ComfyNode):
                 bokeh_level if strength is None else strength,
                 DepthStabilizer(depth_smoothing),
             )
-            rendered = _rendered(ready, count, source.format, renderer, shape)
+            rendered = _rendered(ready, count, source.format, renderer, shape, bright)
             path = temp_path(".mp4")
             with writing_video(path, source.format, source.sound(), crf) as output:
                 for pixels, original in zip(rendered, originals, strict=False):
@@ -220,12 +239,15 @@ def _rendered(
     look: VideoFormat,
     lens: Lens | None,
     aperture: Aperture,
+    highlights: Highlights | None,
 ) -> Iterator[np.ndarray]:
     """The frames, `[H,W,3]`. Reports progress, which is where a user may stop it."""
     make_room(working_memory(look.height, look.width, lens))
     report = progress(STEPS_PER_FRAME * count)
     for index, (image, _, defocus) in enumerate(ready):
         report(STEPS_PER_FRAME * index)
+        if highlights is not None:
+            image = in_pictures(recover_highlights, image, highlights, device=render_device())
         picture = render(
             image,
             defocus,
@@ -235,4 +257,6 @@ def _rendered(
             device=render_device(),
             linear=False,
         )
+        if highlights is not None:
+            picture = in_pictures(compress_highlights, picture, highlights, device=render_device())
         yield to_interleaved(picture)[0].numpy()

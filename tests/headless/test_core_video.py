@@ -40,7 +40,13 @@ def workflow() -> dict[str, dict[str, object]]:
             "class_type": "FocusPullerRenderBokehVideo",
             "inputs": {
                 **{"video": ["1", 0], "depth_video": ["2", 0], "x": 0.5, "y": 0.5},
-                **{"bokeh_level": 6.0, "near_is_white": True, "near_m": 0.0, "far_m": 0.0},
+                **{
+                    "bokeh_level": 6.0,
+                    "highlight_stops": 0.0,
+                    "near_is_white": True,
+                    "near_m": 0.0,
+                    "far_m": 0.0,
+                },
                 **{"depth_smoothing": 0.0, "crf": 16},
             },
         },

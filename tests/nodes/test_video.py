@@ -23,6 +23,7 @@ DEFAULTS = {
     "x": 0.1,
     "y": 0.5,
     "bokeh_level": 6.0,
+    "highlight_stops": 0.0,
     "near_is_white": True,
     "near_m": 0.0,
     "far_m": 0.0,
@@ -101,6 +102,16 @@ class TestRenderBokehVideo:
         streamed = RenderBokehVideo.execute(movie[0], depth_video=movie[1], **DEFAULTS)
         for one, other in zip(read(inner[0]).frames(), read(streamed[0]).frames(), strict=True):
             assert np.abs(one.pixels - other.pixels).mean() < 3 / 255
+
+    def test_clipped_lights_become_brighter_discs_and_the_rest_stays(self, movie, temporary):
+        focus = Focus.at_disparity(0.0, is_metric=False)
+        common = {"depth": relative(), "focus": focus}
+        plain, bright = (
+            next(read(RenderBokehVideo.execute(movie[0], **common, **values)[0]).frames()).pixels
+            for values in (DEFAULTS, DEFAULTS | {"highlight_stops": 3.0})
+        )
+        assert bright[:, :18].mean() > plain[:, :18].mean() + 0.05
+        np.testing.assert_allclose(bright[:, -4:].mean(), plain[:, -4:].mean(), atol=0.02)
 
     def test_a_short_focus_pull_holds_its_end(self, movie, temporary):
         pull = Focus.at_disparity([1.0, 0.0], is_metric=False)
