@@ -42,3 +42,7 @@ class MissingDependencyError(FocusPullerError):
 
 class WorkflowError(FocusPullerError):
     """A workflow file that cannot run: unknown node, missing link, bad setting."""
+
+
+class DeviceMemoryError(FocusPullerError):
+    """A picture that does not fit into the device's memory, however it is cut."""

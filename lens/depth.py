@@ -226,19 +226,22 @@ def _fill_holes(disparity: Tensor, valid: Tensor) -> Tensor:
     return pull_push(torch.where(valid, disparity, 0.0), valid.to(disparity.dtype))
 
 
-def pull_push(values: Tensor, weight: Tensor) -> Tensor:
+def pull_push(values: Tensor, weight: Tensor, levels: int | None = None) -> Tensor:
     """Fill the pixels without weight smoothly from those with.
 
     Args:
         values: `[B,C,H,W]`, zero where there is no weight.
-        weight: `[B,1,H,W]`, 1 where a value is known, else 0; known somewhere in each image.
+        weight: `[B,1,H,W]`, 1 where a value is known, else 0.
+        levels: fills only pixels that are about `2 ** levels` px from a known one, and leaves the
+            others 0. None fills all; then a value must be known somewhere in each image.
     """
-    if bool((weight > 0).all()):
+    if levels == 0 or bool((weight > 0).all()):
         return values
     sums = F.avg_pool2d(values * weight, 2, ceil_mode=True)
     coverage = F.avg_pool2d(weight, 2, ceil_mode=True)
     means = sums / coverage.clamp(min=1e-12)
-    coarse = pull_push(means, (coverage > 0).to(values.dtype))
+    left = None if levels is None else levels - 1
+    coarse = pull_push(means, (coverage > 0).to(values.dtype), left)
     size = (values.shape[-2], values.shape[-1])
     filled = F.interpolate(coarse, size, mode="bilinear", align_corners=False)
     return torch.where(weight > 0, values, filled)

@@ -16,7 +16,7 @@ than the area of the discs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .blocks import OnProgress
 from .blur_disc import BlurDisc
 from .view import View
 
@@ -40,15 +41,13 @@ SPECTRA_BYTES = {"cpu": 4 * 2**20, "cuda": 512 * 2**20}
 # Spectra of discs that are kept for the next tiles.
 KEPT_BYTES = 512 * 2**20
 
-OnProgress = Callable[[float], None]
 
-
-def ladder(max_radius: float) -> list[float]:
+def ladder(max_radius: float, growth: float = GROWTH) -> list[float]:
     """Radii of the layers in px, from 0 to beyond `max_radius`, by a pixel at most."""
     last = math.floor(max_radius) + 1.0
     radii = [0.0]
     while radii[-1] <= max_radius:
-        radii.append(min(max(radii[-1] + FIRST_STEP, radii[-1] * GROWTH), last))
+        radii.append(min(max(radii[-1] + FIRST_STEP, radii[-1] * growth), last))
     return radii
 
 
@@ -75,8 +74,8 @@ class Layers:
         view: View | None = None,
     ) -> Layers:
         """Layers that reach the largest blur of a defocus map (px, signed)."""
-        view = view or View(*defocus.shape[-2:])
-        return cls(disc, ladder(float(defocus.detach().abs().amax())), on_progress, view)
+        view = view or View.of(defocus)
+        return cls(disc, ladder(view.max_radius), on_progress, view)
 
     def position(self, defocus: Tensor) -> Tensor:
         """Real-valued layer index of each pixel, differentiable in `defocus`."""

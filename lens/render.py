@@ -12,12 +12,14 @@ from torch import Tensor
 
 from ..errors import InputError
 from .aperture import CIRCLE, Aperture
+from .blocks import Block, OnProgress, Surroundings, in_blocks, part_of
+from .blur_disc import BlurDisc
 from .bokehme import BokehMeOptions, render_bokehme
 from .color import linear_to_srgb, srgb_to_linear
 from .defocus import Defocus
 from .image import check_finite
-from .layered import LayeredOptions, render_layered
-from .layered_fft import SPECTRA_BYTES, OnProgress
+from .layered import LayeredOptions, layered_surroundings, prepare_layered, render_layered
+from .layered_fft import SPECTRA_BYTES, ladder
 from .taf import TafOptions, render_taf
 from .view import View
 
@@ -37,6 +39,9 @@ class LensKind:
         options: its dataclass.
         summary: one line.
         bytes_per_pixel: of device memory that it takes at most, beside the image.
+        surroundings: what a pixel's result depends on; None if it is the whole picture, which then
+            cannot be rendered in blocks.
+        prepare: (defocus px, options) to the defocus map that is rendered, of the whole picture.
     """
 
     render: Callable[..., Tensor]
@@ -44,20 +49,37 @@ class LensKind:
     summary: str
     # Light, weights and the padded canvas, float32, with room for copies.
     bytes_per_pixel: int = 400
+    surroundings: Callable[[View], Surroundings] | None = None
+    prepare: Callable[[Tensor, Any], Tensor] | None = None
+
+
+def within_discs(view: View) -> Surroundings:
+    """The surroundings of a renderer in which light stays within the widest disc."""
+    return Surroundings(BlurDisc.reach(ladder(view.max_radius)[-1]) + 1)
 
 
 LENSES: dict[str, LensKind] = {
-    "taf": LensKind(render_taf, TafOptions, "thin-lens gather: differentiable, fast, no occlusion"),
-    "bokehme": LensKind(
-        render_bokehme, BokehMeOptions, "scatter of every pixel's disc: true highlights"
-    ),
     "layered": LensKind(
         render_layered,
         LayeredOptions,
-        "surfaces that hide each other, for exact depth: true edges, slower",
+        "surfaces that hide each other, with what lies behind them: true edges",
+        surroundings=layered_surroundings,
+        prepare=prepare_layered,
+    ),
+    "bokehme": LensKind(
+        render_bokehme,
+        BokehMeOptions,
+        "scatter of every pixel's disc: true highlights, no occlusion",
+        surroundings=within_discs,
+    ),
+    "taf": LensKind(
+        render_taf,
+        TafOptions,
+        "thin-lens gather: differentiable, fast, no occlusion",
+        surroundings=within_discs,
     ),
 }
-DEFAULT_LENS = "bokehme"
+DEFAULT_LENS = "layered"
 
 
 @dataclass(frozen=True)
@@ -126,37 +148,57 @@ def render(
     _check_image(image)
     radius = _radius_for(image, defocus)
     batch = _common_batch(image.shape[0], radius.shape[0])
-    working = torch.promote_types(image.dtype, torch.float32)
-    rendered = []
+    rendered = image.new_empty(batch, *image.shape[1:])
     for index in range(batch):
-        # One at a time, coding included: beside the result, memory does not grow with the batch.
-        one_image = image[min(index, image.shape[0] - 1)][None].to(device, working)
-        one_radius = radius[min(index, radius.shape[0] - 1)][None].to(one_image)
-        result = lens.kind.render(
-            one_image if linear else srgb_to_linear(one_image),
-            one_radius,
+        # One at a time: beside the result, memory does not grow with the batch.
+        _render_frame(
+            image[min(index, len(image) - 1)][None],
+            radius[min(index, len(radius) - 1)][None].to(device or image.device),
+            lens,
+            aperture,
+            linear,
+            rendered[index : index + 1],
+            part_of(on_progress, index, batch),
+        )
+    return rendered
+
+
+def _render_frame(
+    image: Tensor,
+    radius: Tensor,
+    lens: Lens,
+    aperture: Aperture,
+    linear: bool,
+    rendered: Tensor,
+    on_progress: OnProgress | None,
+) -> None:
+    """Render one image `[1,C,H,W]` into `rendered`, in blocks where it is large."""
+    kind, device = lens.kind, radius.device
+    working = torch.promote_types(image.dtype, torch.float32)
+    if kind.prepare is not None:
+        radius = kind.prepare(radius, lens.options)
+    view = View.of(radius)
+
+    def render_block(block: Block, report: OnProgress | None) -> Tensor:
+        light = block.outer.of(image).to(device, working)
+        result = kind.render(
+            light if linear else srgb_to_linear(light),
+            block.outer.of(radius).to(working),
             aperture,
             lens.options,
-            _part(on_progress, index, batch),
-            View(*one_image.shape[-2:]),
+            report,
+            view.part(block.outer.top, block.outer.left),
         )
-        rendered.append((result if linear else linear_to_srgb(result)).to(image))
-        if on_progress is not None:  # Not every renderer reports its end.
-            on_progress((index + 1) / batch)
-    return torch.cat(rendered)
+        return (result if linear else linear_to_srgb(result)).to(image)
+
+    around = kind.surroundings and kind.surroundings(view)
+    in_blocks(render_block, rendered, around, kind.bytes_per_pixel, device, on_progress)
 
 
 def working_memory(height: int, width: int, lens: Lens | None = None) -> int:
     """Bytes that rendering one image takes at most on its device, beside the image."""
     kind = (lens or Lens()).kind
     return kind.bytes_per_pixel * height * width + 4 * SPECTRA_BYTES["cuda"]
-
-
-def _part(on_progress: OnProgress | None, index: int, count: int) -> OnProgress | None:
-    """Progress of one image as progress of the batch."""
-    if on_progress is None:
-        return None
-    return lambda fraction: on_progress((index + fraction) / count)
 
 
 def _check_image(image: Tensor) -> None:

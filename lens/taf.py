@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .aperture import Aperture
+from .blocks import OnProgress
 from .blur_disc import BlurDisc
-from .layered_fft import Layers, OnProgress, gather
+from .layered_fft import Layers, gather
 from .view import View
 
 

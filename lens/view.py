@@ -1,26 +1,46 @@
-"""Where the pixels at hand lie in the whole picture."""
+"""What a block of a picture knows of the whole picture."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class View:
-    """A block of a picture that is rendered part by part.
+    """Where the pixels at hand lie in the whole picture, and how blurred that is.
+
+    Pictures are rendered in blocks. What a renderer derives from the whole of a picture it takes
+    from here, so that blocks fit together.
 
     Args:
         picture_height: of the whole picture, px.
         picture_width: of the whole picture, px.
-        top: row of the block's first pixel, px; negative in a margin beyond the frame.
+        least_radius: the smallest signed blur radius in the whole picture, px.
+        largest_radius: the largest, px.
+        top: row of the block's first pixel, px.
         left: its column, px.
     """
 
     picture_height: int
     picture_width: int
+    least_radius: float = 0.0
+    largest_radius: float = 0.0
     top: int = 0
     left: int = 0
+
+    @classmethod
+    def of(cls, defocus: Tensor) -> View:
+        """The view of a whole picture, from its signed blur radius `[B,1,H,W]`, px."""
+        least, largest = (float(bound) for bound in defocus.detach().aminmax())
+        return cls(defocus.shape[-2], defocus.shape[-1], least, largest)
+
+    @property
+    def max_radius(self) -> float:
+        """Radius of the widest blur in the whole picture, px."""
+        return max(abs(self.least_radius), abs(self.largest_radius))
 
     def field(self, row: float, column: float) -> tuple[float, float]:
         """Position in the lens' field of a place in the block.
@@ -40,4 +60,4 @@ class View:
 
     def part(self, top: int, left: int) -> View:
         """The view of a part whose first pixel is at (top, left) of this block."""
-        return View(self.picture_height, self.picture_width, self.top + top, self.left + left)
+        return replace(self, top=self.top + top, left=self.left + left)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...lens.aperture import Aperture
+from ...lens.blocks import OnProgress
 from ...lens.bokehme import BokehMeOptions
-from ...lens.layered_fft import OnProgress
 from ...lens.render import Lens, LensKind
 from ...lens.view import View
 from ..registry import BOKEHME_ARNET, BOKEHME_IUNET, Weights

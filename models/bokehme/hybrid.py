@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...lens.aperture import Aperture
+from ...lens.blocks import OnProgress
 from ...lens.bokehme import BokehMeOptions, brighten_highlights, render_bokehme
 from ...lens.color import linear_to_srgb, srgb_to_linear
-from ...lens.layered_fft import OnProgress
 from ...lens.view import View
 from .architecture import resized
 from .dilation import defocus_dilated

@@ -82,6 +82,7 @@ def portrait(photo_with_exif: Path, folder: Path) -> Path:
     return photo_with_exif
 
 
+BOKEHME = ["--lens", "bokehme"]
 RENDER = ["render", "photo.png", "--depth", "depth.npy", *NEAR_FOCUS]
 
 
@@ -202,18 +203,18 @@ class TestRender:
         [
             (["--lens", "taf"], "taf", None),
             (
-                ["--lens-option", "gamma=4", "--lens-option", "weighting=energy"],
+                [*BOKEHME, "--lens-option", "gamma=4", "--lens-option", "weighting=energy"],
                 fp.Lens("bokehme", fp.BokehMeOptions(gamma=4.0, weighting="energy")),
                 None,
             ),
             (
-                ["--lens-option", "gamma=4", "--lens-option", "highlights=on"],
+                [*BOKEHME, "--lens-option", "gamma=4", "--lens-option", "highlights=on"],
                 fp.Lens("bokehme", fp.BokehMeOptions(gamma=4.0, highlights=True)),
                 None,
             ),
             (
                 ["--blades", "5", "--rotation", "20", "--roundness", "0.2"],
-                "bokehme",
+                "layered",
                 fp.Aperture(5, 20.0, 0.2),
             ),
         ],
@@ -494,7 +495,7 @@ class TestRenderRefuses:
             files[name] = folder / f"{name}.pth"
             torch.save({"model": filled(network).state_dict()}, files[name])
         words = [f"--lens-option={name}={path}" for name, path in files.items()]
-        assert cli(*RENDER, "--bokeh-level", 12, *words, "-o", "out.png").code == 0
+        assert cli(*RENDER, *BOKEHME, "--bokeh-level", 12, *words, "-o", "out.png").code == 0
         image, metres = load_photo(folder / "photo.png").image, np.load(folder / "depth.npy")
         lens = fp.bokehme_lens(**files)
         expected = fp.render(image, metres, focus_point=(0.1, 0.5), bokeh_level=12.0, lens=lens)
@@ -509,18 +510,21 @@ class TestRenderRefuses:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (["--lens-option", "gamma"], "Options of bokehme: gamma, weighting, method, highl"),
-            (["--lens-option", "blur=3"], "method, highlights, arnet, iunet."),
-            (["--lens-option", "highlights=some"], "Give highlights=on or off."),
-            (["--lens-option", "arnet=a.pth"], "arnet, iunet: received only arnet"),
             (
-                ["--lens-option", "arnet=a.pth", "--lens-option", "iunet=b.pth"],
+                [*BOKEHME, "--lens-option", "gamma"],
+                "Options of bokehme: gamma, weighting, method, highl",
+            ),
+            ([*BOKEHME, "--lens-option", "blur=3"], "method, highlights, arnet, iunet."),
+            ([*BOKEHME, "--lens-option", "highlights=some"], "Give highlights=on or off."),
+            ([*BOKEHME, "--lens-option", "arnet=a.pth"], "arnet, iunet: received only arnet"),
+            (
+                [*BOKEHME, "--lens-option", "arnet=a.pth", "--lens-option", "iunet=b.pth"],
                 "a.pth: received a file that does not exist",
             ),
-            (["--lens-option", "gamma=strong"], "Give a number for gamma."),
-            (["--lens-option", "gamma=nan"], "Give a number for gamma."),
-            (["--lens-option", "gamma=9"], "Give 1 to 5"),
-            (["--lens-option", "weighting=4"], "Give 'energy' or 'bokehme'."),
+            ([*BOKEHME, "--lens-option", "gamma=strong"], "Give a number for gamma."),
+            ([*BOKEHME, "--lens-option", "gamma=nan"], "Give a number for gamma."),
+            ([*BOKEHME, "--lens-option", "gamma=9"], "Give 1 to 5"),
+            ([*BOKEHME, "--lens-option", "weighting=4"], "Give 'energy' or 'bokehme'."),
             (["--lens", "taf", "--lens-option", "gamma=4"], "Options of taf: none."),
             (["--blades", "2"], "blades: received 2"),
             (["--blades", "5", "--roundness", "3"], "roundness: received 3.0"),

@@ -359,19 +359,19 @@ class TestStrength:
 
 class TestLensAndLight:
     def test_lenses_have_names_and_options(self, image, metres):
-        taf, bokehme = (
-            fp.render(image, metres, **CHOICE, lens=name) for name in ("taf", "bokehme")
+        taf, bokehme, layered = (
+            fp.render(image, metres, **CHOICE, lens=name) for name in ("taf", "bokehme", "layered")
         )
         assert np.abs(taf - bokehme).max() > 0.01
         np.testing.assert_array_equal(
             bokehme, fp.render(image, metres, **CHOICE, lens=fp.Lens("bokehme"))
         )
-        np.testing.assert_array_equal(bokehme, fp.render(image, metres, **CHOICE))
+        np.testing.assert_array_equal(layered, fp.render(image, metres, **CHOICE))
         gamma = fp.Lens("bokehme", fp.BokehMeOptions(gamma=4.0))
         assert np.abs(bokehme - fp.render(image, metres, **CHOICE, lens=gamma)).max() > 0.01
 
     def test_an_unknown_lens_is_refused_and_the_known_are_named(self, image, metres):
-        with pytest.raises(InputError, match=r"'petzval'.*taf, bokehme"):
+        with pytest.raises(InputError, match=r"'petzval'.*layered, bokehme, taf"):
             fp.render(image, metres, **CHOICE, lens="petzval")
 
     def test_options_of_another_lens_are_refused(self):

@@ -50,7 +50,7 @@ class TestChoosingALens:
         assert Lens().name == DEFAULT_LENS
 
     def test_an_unknown_one(self) -> None:
-        with pytest.raises(InputError, match="Choose one of: taf, bokehme") as error:
+        with pytest.raises(InputError, match="Choose one of: layered, bokehme, taf") as error:
             Lens("petzval")
         assert "'petzval'" in str(error.value)
 
@@ -271,7 +271,7 @@ def test_what_no_disc_reaches_keeps_its_light() -> None:
     assert not torch.allclose(rendered[..., 6, 10], image[..., 6, 10], atol=1e-3)
 
 
-@every_lens
+@pytest.mark.parametrize("name", [name for name in LENSES if name != "layered"])
 def test_the_gradient_by_the_f_number_is_the_slope(name: str) -> None:
     """From a picture's difference to the number on the lens, through every step between."""
     depth = Depth.from_metres(torch.linspace(1.0, 4.0, 48).expand(1, 1, 32, 48))

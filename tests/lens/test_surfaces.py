@@ -9,6 +9,7 @@ from torch import Tensor
 
 NEAR_COLOR, FAR_COLOR = torch.tensor([0.9, 0.6, 0.1]), torch.tensor([0.1, 0.2, 0.7])
 HEIGHT, WIDTH, EDGE = 16, 24, 12
+MAX_RADIUS = 6.0
 
 
 def half_planes(share: float, near_radius: float = 4.0, far_radius: float = -3.0):
@@ -28,7 +29,7 @@ def color_at(colors: Tensor, column: int) -> Tensor:
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 1.0])
 def test_a_mixed_pixel_is_split_between_its_sides(share: float) -> None:
-    surfaces = surfaces_of(*half_planes(share))
+    surfaces = surfaces_of(*half_planes(share), MAX_RADIUS)
     # Colour counts against depth, which knows only all or nothing: some pull towards it is meant.
     assert float(surfaces.near_share[0, 0, HEIGHT // 2, EDGE]) == pytest.approx(share, abs=0.08)
     torch.testing.assert_close(color_at(surfaces.near_color, EDGE), NEAR_COLOR, atol=0.12, rtol=0)
@@ -41,7 +42,7 @@ def test_what_is_in_view_adds_up_to_the_image() -> None:
     generator = torch.Generator().manual_seed(3)
     image = torch.rand(1, 3, HEIGHT, WIDTH, generator=generator)
     radius = 12 * torch.rand(1, 1, HEIGHT, WIDTH, generator=generator) - 6
-    surfaces = surfaces_of(image, radius)
+    surfaces = surfaces_of(image, radius, MAX_RADIUS)
     shown = surfaces.near_share * surfaces.near_color + surfaces.far_shown * surfaces.far_color
     # Where clamping at black has nothing to take away.
     exact = (surfaces.near_color > 0).all(1) & (surfaces.far_color > 0).all(1)
@@ -52,7 +53,7 @@ def test_what_is_in_view_adds_up_to_the_image() -> None:
 
 
 def test_the_background_goes_on_behind_the_foreground() -> None:
-    surfaces = surfaces_of(*half_planes(1.0))
+    surfaces = surfaces_of(*half_planes(1.0), MAX_RADIUS)
     behind = slice(EDGE - 4, EDGE)
     assert (surfaces.far_hidden[..., behind] > 0.9).all()
     assert (surfaces.far_radius[..., behind] < -2.9).all()
@@ -61,14 +62,14 @@ def test_the_background_goes_on_behind_the_foreground() -> None:
 
 
 def test_nothing_is_hidden_behind_the_background() -> None:
-    surfaces = surfaces_of(*half_planes(1.0))
+    surfaces = surfaces_of(*half_planes(1.0), MAX_RADIUS)
     assert surfaces.far_hidden[..., EDGE + 1 :].max() == 0
 
 
 def test_a_slope_has_no_edges() -> None:
     image = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
     radius = torch.linspace(-4.0, 4.0, WIDTH).expand(1, 1, HEIGHT, WIDTH)
-    surfaces = surfaces_of(image, radius)
+    surfaces = surfaces_of(image, radius, MAX_RADIUS)
     assert torch.equal(surfaces.near_color, image)
     assert torch.equal(surfaces.near_radius, radius)
     assert surfaces.near_share.min() == 1

@@ -228,10 +228,10 @@ class TestRenderBokeh:
         assert rendered.shape == (2, 24, 36, 3)
         torch.testing.assert_close(rendered[1:], second)
 
-    def test_without_a_lens_it_is_bokehme_with_a_circle(self, picture):
+    def test_without_a_lens_it_is_layered_with_a_circle(self, picture):
         image, defocus = picture(), constant_defocus(4.0)
         rendered = RenderBokeh.execute(image, defocus)[0]
-        chosen = RenderBokeh.execute(image, defocus, lens=Lens("bokehme"), aperture=Aperture())[0]
+        chosen = RenderBokeh.execute(image, defocus, lens=Lens("layered"), aperture=Aperture())[0]
         assert torch.equal(rendered, chosen)
         other = RenderBokeh.execute(image, defocus, lens=Lens("taf"))[0]
         assert not torch.allclose(rendered, other, atol=1e-3)
