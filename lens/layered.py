@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -104,15 +105,19 @@ def _refuse_gradients(image: Tensor, defocus: Tensor) -> None:
         )
 
 
-def prepare_layered(defocus: Tensor, options: LayeredOptions) -> Tensor:
+def prepare_layered(
+    light: Callable[[], Tensor], defocus: Tensor, options: LayeredOptions
+) -> tuple[Tensor, LayeredOptions]:
     """Repair the depth edges in the defocus map `[B,1,H,W]` of a whole picture, px."""
-    return repaired(defocus) if options.repair_depth else defocus
+    del light
+    return (repaired(defocus) if options.repair_depth else defocus), options
 
 
-def layered_surroundings(view: View) -> Surroundings:
+def layered_surroundings(view: View, options: LayeredOptions) -> Surroundings:
     """What a pixel's result depends on."""
+    del options
     around = surroundings(view.max_radius)
-    own_reach = BlurDisc.reach(ladder(view.max_radius, GROWTH)[-1])
+    own_reach = math.ceil(ladder(view.max_radius, GROWTH)[-1]) + 1
     return Surroundings(around.reach + own_reach, around.grid)
 
 
@@ -120,7 +125,7 @@ def _render_one(
     image: Tensor, defocus: Tensor, spreader: Spreader, on_progress: OnProgress
 ) -> Tensor:
     stack = _Stack(spreader.view.max_radius)
-    margin = BlurDisc.reach(stack.largest)
+    margin = spreader.disc.reach(stack.largest)
     surfaces = surfaces_of(image, defocus, spreader.view.max_radius)
     scene = _Scene.of(surfaces, stack, margin)
     film = _Film(scene.slope, image.shape[1], stack.largest)

@@ -74,8 +74,9 @@ class Layers:
         view: View | None = None,
     ) -> Layers:
         """Layers that reach the largest blur of a defocus map (px, signed)."""
-        view = view or View.of(defocus)
-        return cls(disc, ladder(view.max_radius), on_progress, view)
+        own = View.of(defocus)
+        view = view or own
+        return cls(disc, ladder(max(view.max_radius, own.max_radius)), on_progress, view)
 
     def position(self, defocus: Tensor) -> Tensor:
         """Real-valued layer index of each pixel, differentiable in `defocus`."""
@@ -139,7 +140,7 @@ def gather(source: Tensor, defocus: Tensor, layers: Layers) -> Tensor:
 
     Args and Returns as `scatter`.
     """
-    margin = BlurDisc.reach(layers.radii[-1])
+    margin = layers.disc.reach(layers.radii[-1])
     padded = F.pad(source, (margin,) * 4, mode="replicate")
     result: Tensor = _Gather.apply(padded, layers.position(defocus), layers, margin)  # pyright: ignore
     return result
@@ -216,7 +217,7 @@ def _scatter_tiles(
 ) -> Tensor:
     batch_size, channels, height, width = source.shape
     tile_size = _tile_size(layers, height, width)
-    border = _bucketed_reach(BlurDisc.reach(layers.radii[-1]))
+    border = _bucketed_reach(layers.disc.reach(layers.radii[-1]))
     rows, columns = _tile_counts(height, width, tile_size)
     canvas = source.new_zeros(
         batch_size, channels, rows * tile_size + 2 * border, columns * tile_size + 2 * border
@@ -255,7 +256,7 @@ def _gather_tiles(
     height, width = position.shape[-2:]
     channels = padded.shape[1]
     tile_size = _tile_size(layers, height, width)
-    border = _bucketed_reach(BlurDisc.reach(layers.radii[-1]))
+    border = _bucketed_reach(layers.disc.reach(layers.radii[-1]))
     rows, columns = _tile_counts(height, width, tile_size)
     extra = border - margin
     surround = (
@@ -316,7 +317,7 @@ def _batches(
     places = torch.stack([_cut(padded, tile, tile_size)[0] for tile in tiles])
     occupied = _occupancy(places, layers, with_slope)
     radii = torch.tensor([layers.radius(layer) for layer in range(occupied.shape[1])])
-    reaches = [_bucketed_reach(BlurDisc.reach(float((radii * row).amax()))) for row in occupied]
+    reaches = [_bucketed_reach(layers.disc.reach(float((radii * row).amax()))) for row in occupied]
     done = 0
     for reach in sorted(set(reaches)):
         side = fast_length(tile_size + 2 * reach)

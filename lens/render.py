@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,15 +14,16 @@ from torch import Tensor
 from ..errors import InputError
 from .aperture import CIRCLE, Aperture
 from .blocks import Block, OnProgress, Surroundings, in_blocks, part_of
-from .blur_disc import BlurDisc
 from .bokehme import BokehMeOptions, render_bokehme
 from .color import linear_to_srgb, srgb_to_linear
 from .defocus import Defocus
+from .drbokeh import DrBokehOptions, drbokeh_surroundings, prepare_drbokeh, render_drbokeh
 from .image import check_finite
 from .layered import LayeredOptions, layered_surroundings, prepare_layered, render_layered
 from .layered_fft import SPECTRA_BYTES, ladder
 from .taf import TafOptions, render_taf
 from .view import View
+from .window import Window
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,9 @@ class LensKind:
         bytes_per_pixel: of device memory that it takes at most, beside the image.
         surroundings: what a pixel's result depends on; None if it is the whole picture, which then
             cannot be rendered in blocks.
-        prepare: (defocus px, options) to the defocus map that is rendered, of the whole picture.
+        prepare: what has to be done for the whole picture before it is cut into blocks. From
+            what makes its linear light, its defocus in px and the options, to the defocus that is
+            rendered, and the options for that.
     """
 
     render: Callable[..., Tensor]
@@ -49,13 +53,14 @@ class LensKind:
     summary: str
     # Light, weights and the padded canvas, float32, with room for copies.
     bytes_per_pixel: int = 400
-    surroundings: Callable[[View], Surroundings] | None = None
-    prepare: Callable[[Tensor, Any], Tensor] | None = None
+    surroundings: Callable[[View, Any], Surroundings] | None = None
+    prepare: Callable[[Callable[[], Tensor], Tensor, Any], tuple[Tensor, Any]] | None = None
 
 
-def within_discs(view: View) -> Surroundings:
+def within_discs(view: View, options: Any) -> Surroundings:
     """The surroundings of a renderer in which light stays within the widest disc."""
-    return Surroundings(BlurDisc.reach(ladder(view.max_radius)[-1]) + 1)
+    del options
+    return Surroundings(math.ceil(ladder(view.max_radius)[-1]) + 2)
 
 
 LENSES: dict[str, LensKind] = {
@@ -65,6 +70,14 @@ LENSES: dict[str, LensKind] = {
         "surfaces that hide each other, with what lies behind them: true edges",
         surroundings=layered_surroundings,
         prepare=prepare_layered,
+    ),
+    "drbokeh": LensKind(
+        render_drbokeh,
+        DrBokehOptions,
+        "layers over each other, from depth or a mask: true edges, a given background",
+        bytes_per_pixel=600,
+        surroundings=drbokeh_surroundings,
+        prepare=prepare_drbokeh,
     ),
     "bokehme": LensKind(
         render_bokehme,
@@ -116,6 +129,16 @@ class Lens:
         """The renderer."""
         return self.own_kind or LENSES[self.name]
 
+    def frame(self, index: int) -> Lens:
+        """The lens for one picture of a batch: its options may hold a picture for each.
+
+        Raises:
+            InputError: they hold several, but not as many.
+        """
+        if not hasattr(self.options, "frame"):
+            return self
+        return replace(self, options=self.options.frame(index))
+
 
 def render(
     image: Tensor,
@@ -148,13 +171,15 @@ def render(
     _check_image(image)
     radius = _radius_for(image, defocus)
     batch = _common_batch(image.shape[0], radius.shape[0])
+    if hasattr(lens.options, "checked"):
+        lens.options.checked(*image.shape[-2:], batch)
     rendered = image.new_empty(batch, *image.shape[1:])
     for index in range(batch):
         # One at a time: beside the result, memory does not grow with the batch.
         _render_frame(
             image[min(index, len(image) - 1)][None],
             radius[min(index, len(radius) - 1)][None].to(device or image.device),
-            lens,
+            lens.frame(index),
             aperture,
             linear,
             rendered[index : index + 1],
@@ -173,25 +198,30 @@ def _render_frame(
     on_progress: OnProgress | None,
 ) -> None:
     """Render one image `[1,C,H,W]` into `rendered`, in blocks where it is large."""
-    kind, device = lens.kind, radius.device
+    kind, device, options = lens.kind, radius.device, lens.options
     working = torch.promote_types(image.dtype, torch.float32)
+
+    def light(window: Window) -> Tensor:
+        part = window.of(image).to(device, working)
+        return part if linear else srgb_to_linear(part)
+
     if kind.prepare is not None:
-        radius = kind.prepare(radius, lens.options)
+        whole = Window(0, 0, *image.shape[-2:])
+        radius, options = kind.prepare(lambda: light(whole), radius, options)
     view = View.of(radius)
 
     def render_block(block: Block, report: OnProgress | None) -> Tensor:
-        light = block.outer.of(image).to(device, working)
         result = kind.render(
-            light if linear else srgb_to_linear(light),
+            light(block.outer),
             block.outer.of(radius).to(working),
             aperture,
-            lens.options,
+            options.block(*block.outer.slices) if hasattr(options, "block") else options,
             report,
             view.part(block.outer.top, block.outer.left),
         )
         return (result if linear else linear_to_srgb(result)).to(image)
 
-    around = kind.surroundings and kind.surroundings(view)
+    around = kind.surroundings and kind.surroundings(view, options)
     in_blocks(render_block, rendered, around, kind.bytes_per_pixel, device, on_progress)
 
 

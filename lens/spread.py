@@ -47,7 +47,7 @@ class Spreader:
         """
         if radius == 0:
             return light, 0
-        reach = BlurDisc.reach(abs(radius))
+        reach = self.disc.reach(abs(radius))
         tile, side = _tiling(reach, light.device.type)
         height, width = light.shape[-2:]
         rows, columns = math.ceil(height / tile), math.ceil(width / tile)

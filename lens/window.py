@@ -26,6 +26,11 @@ class Window:
         """In px."""
         return self.right - self.left
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and its columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
     def of(self, values: Tensor) -> Tensor:
         """The part of `[...,H,W]` inside."""
         return values[..., self.top : self.bottom, self.left : self.right]

@@ -83,13 +83,13 @@ def test_the_linear_disc_grows_out_of_the_point_without_a_jump() -> None:
 @pytest.mark.parametrize("radius", RADII)
 @pytest.mark.parametrize("aperture", APERTURES.values(), ids=APERTURES.keys())
 def test_the_disc_lies_within_its_reach(aperture: Aperture, radius: float) -> None:
-    reach = BlurDisc.reach(radius)
+    reach = BlurDisc().reach(radius)
     assert radius < reach <= radius + 1
     assert BlurDisc(aperture).draw(radius).shape == (2 * reach + 1, 2 * reach + 1)
 
 
 def test_reach_by_hand() -> None:
-    assert [BlurDisc.reach(radius) for radius in (0.0, 0.9, 1.0, 7.5)] == [1, 1, 2, 8]
+    assert [BlurDisc().reach(radius) for radius in (0.0, 0.9, 1.0, 7.5)] == [1, 1, 2, 8]
 
 
 def test_equal_discs_have_equal_keys() -> None:

@@ -106,7 +106,7 @@ class TestTheWorkedExample:
         assert abs(blur) == pytest.approx(diameter, abs=5e-3)
 
     def test_kernel_size_of_the_taf_lens(self) -> None:
-        assert 2 * BlurDisc.reach(8.1038) + 1 == 19
+        assert 2 * BlurDisc().reach(8.1038) + 1 == 19
 
 
 class TestConversionsAgree:
