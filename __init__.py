@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from .lens.bokehme import BokehMeOptions
     from .lens.depth import Depth
     from .lens.depth_sequence import DepthStabilizer
+    from .lens.drbokeh import DrBokehOptions
     from .lens.focus import Focus, pull_focus
     from .lens.focus_path import FocusPath
     from .lens.highlights import Highlights
     from .lens.optics import Camera
     from .lens.render import LENSES, Lens
+    from .lens.scene_layers import SceneLayer
     from .lens.sequence import strength_pull
     from .models.bokehme.handle import bokehme_lens
     from .nodes import FocusPullerExtension
@@ -45,6 +47,7 @@ _HOMES = {
     "BokehMeOptions": "lens.bokehme",
     "Camera": "lens.optics",
     "Depth": "lens.depth",
+    "DrBokehOptions": "lens.drbokeh",
     "DepthStabilizer": "lens.depth_sequence",
     "Focus": "lens.focus",
     "FocusPath": "lens.focus_path",
@@ -53,6 +56,7 @@ _HOMES = {
     "LENSES": "lens.render",
     "Lens": "lens.render",
     "Photo": "photo.photo",
+    "SceneLayer": "lens.scene_layers",
     "bokehme_lens": "models.bokehme.handle",
     "compress_highlights": "headless.highlights",
     "load_depth": "photo.depth_files",
@@ -76,12 +80,14 @@ __all__ = [
     "Camera",
     "Depth",
     "DepthStabilizer",
+    "DrBokehOptions",
     "Focus",
     "FocusPath",
     "FocusPullerError",
     "Highlights",
     "Lens",
     "Photo",
+    "SceneLayer",
     "bokehme_lens",
     "comfy_entrypoint",
     "compress_highlights",

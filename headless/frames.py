@@ -93,7 +93,7 @@ def render_frames(
     stabilizer = DepthStabilizer(depth_smoothing) if stabilize else None
     check_kinds(None, aperture, highlights, focus_point)
     renderer = lens if isinstance(lens, Lens) else Lens(lens)
-    settings = renderer, aperture or CIRCLE, highlights, roll_off
+    settings = aperture or CIRCLE, highlights, roll_off
     place = device_called(device)
     pictures, restores = lockstep((_single(frame) for frame in frames), 2)
     images = (picture for picture, _ in pictures)
@@ -102,7 +102,13 @@ def render_frames(
     return (
         restore(
             render_with_highlights(
-                image, defocus, *settings, _of_frame(on_progress, n), place, linear
+                image,
+                defocus,
+                renderer.frame(n),
+                *settings,
+                _of_frame(on_progress, n),
+                place,
+                linear,
             )
         )
         for n, ((_, restore), (image, _, defocus)) in enumerate(zip(restores, ready, strict=False))

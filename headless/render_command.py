@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..lens.aperture import CIRCLE, Aperture
 from ..lens.color import luminance
 from ..lens.depth import Depth
+from ..lens.drbokeh import DrBokehOptions
 from ..lens.focus import Focus
 from ..lens.highlights import Highlights
 from ..lens.image import to_planar
@@ -33,8 +34,10 @@ from .render import choose_focus, render
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe
 from .settings import BOOLEANS
 
-# Options that are files of weights: BokehMe's networks.
-NETWORKS = {"bokehme": ("arnet", "iunet")}
+# Options that are files: BokehMe's networks, Dr.Bokeh's pictures.
+LENS_FILES = {"bokehme": ("arnet", "iunet"), "drbokeh": ("foreground", "background")}
+# Options that only Python can give.
+NO_TEXT = {"scene"}
 
 logger = logging.getLogger(__name__)
 
@@ -226,8 +229,9 @@ def _add_lens_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="option of the lens, such as gamma=4, weighting=energy or, for BokehMe's networks, "
-        "arnet=FILE and iunet=FILE; may be repeated",
+        help="option of the lens, such as gamma=4, weighting=energy or layers=2; for BokehMe's "
+        "networks arnet=FILE and iunet=FILE; for Dr.Bokeh foreground=FILE (a mask) and "
+        "background=FILE (the picture without it); may be repeated",
     )
     group.add_argument("--blades", type=int, default=0, help="of the iris, 3..20; 0 is a circle")
     group.add_argument("--rotation", metavar="DEGREES", type=float, default=0.0)
@@ -300,9 +304,16 @@ def _check_out(options: argparse.Namespace) -> None:
     if options.out.is_dir():
         raise InputError("--out", f"{options.out}, a folder", "Add a file name.")
     check_quality(options.quality)
-    for path in (options.photo, options.depth, options.focus_mask, options.aperture_image):
+    given = (options.photo, options.depth, options.focus_mask, options.aperture_image)
+    for path in (*given, *_files_of_lens(options)):
         if path and path.exists() and options.out.exists() and options.out.samefile(path):
             raise InputError("--out", f"{path}, an input", "Give another name, to keep it.")
+
+
+def _files_of_lens(options: argparse.Namespace) -> list[Path]:
+    named = (text.partition("=") for text in options.lens_option)
+    files = LENS_FILES.get(options.lens, ())
+    return [Path(value) for name, _, value in named if name in files]
 
 
 def _depth(options: argparse.Namespace, photo: Photo) -> Depth:
@@ -400,22 +411,37 @@ def _grey(path: Path) -> torch.Tensor:
 
 def _lens(options: argparse.Namespace) -> Lens:
     kind = LENSES[options.lens].options
-    types = {field.name: str(field.type) for field in dataclasses.fields(kind)}
-    networks = NETWORKS.get(options.lens, ())
+    names_of_files = LENS_FILES.get(options.lens, ())
+    types = {
+        field.name: str(field.type)
+        for field in dataclasses.fields(kind)
+        if field.name not in (*names_of_files, *NO_TEXT)
+    }
     chosen: dict[str, Any] = {}
     files: dict[str, str] = {}
     for text in options.lens_option:
         name, separator, value = text.partition("=")
-        if not separator or name not in (*types, *networks):
-            known = ", ".join([*types, *networks]) or "none"
+        if not separator or name not in (*types, *names_of_files):
+            known = ", ".join([*types, *names_of_files]) or "none"
             raise InputError("--lens-option", repr(text), f"Options of {options.lens}: {known}.")
-        if name in networks:
+        if name in names_of_files:
             files[name] = value
         else:
             chosen[name] = _option(name, value, types[name])
-    if networks:
+    if options.lens == "bokehme":
         return bokehme_lens(kind(**chosen), **files)
+    if options.lens == "drbokeh":
+        return _drbokeh_lens(chosen, files, options.linear)
     return Lens(options.lens, kind(**chosen))
+
+
+def _drbokeh_lens(chosen: dict[str, Any], files: dict[str, str], linear: bool) -> Lens:
+    mask = _grey(Path(files["foreground"])) if "foreground" in files else None
+    plate = load_photo(Path(files["background"])) if "background" in files else None
+    if plate is not None:
+        chosen.setdefault("linear", linear and not plate.is_from_exr)
+    picture = None if plate is None else plate.image
+    return Lens("drbokeh", DrBokehOptions.from_arrays(mask, picture, **chosen))
 
 
 def _option(name: str, text: str, kind: str) -> float | bool | str:
@@ -425,7 +451,9 @@ def _option(name: str, text: str, kind: str) -> float | bool | str:
             raise InputError("--lens-option", repr(f"{name}={text}"), f"Give {name}=on or off.")
         return BOOLEANS[text.lower()]
     value = _number_or_text(text)
-    if isinstance(value, str) and kind.startswith("float"):
+    if kind == "int" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and kind.startswith(("float", "int")):
         raise InputError("--lens-option", repr(f"{name}={text}"), f"Give a number for {name}.")
     return value
 

@@ -135,8 +135,16 @@ class DrBokehOptions:
         return self
 
     def frame(self, index: int) -> DrBokehOptions:
-        """The options for one picture of a batch."""
-        return self._mapped(lambda maps: maps[min(index, len(maps) - 1)][None])
+        """The options for one picture of a batch.
+
+        Raises:
+            InputError: there are several of a picture, but not as many.
+        """
+        for name, maps in self._pictures().items():
+            if 1 < len(maps) <= index:
+                received = f"Dr.Bokeh's {name} with {len(maps)} frames for more images"
+                raise InputError("lens", received, "Give one, or one per image.")
+        return self._mapped(lambda maps: maps if len(maps) == 1 else maps[index : index + 1])
 
     def block(self, rows: slice, columns: slice) -> DrBokehOptions:
         """The options for a part of the picture."""

@@ -185,7 +185,7 @@ def layers_of(
 def _cuts(defocus: Tensor, count: int, mask: Tensor | None) -> list[float | None]:
     if mask is None:
         return [*choose_cuts(defocus, count - 1)]
-    outside = torch.where(mask > MASK_THRESHOLD, torch.nan, defocus.detach())
+    outside = torch.where(mask > MASK_THRESHOLD, torch.nan, defocus)
     return [None, *choose_cuts(outside, count - 2)]
 
 
@@ -199,12 +199,13 @@ def choose_cuts(defocus: Tensor, count: int) -> list[float]:
     Returns:
         Defocus of the cuts, from the front.
     """
+    defocus = defocus.detach()
     known = defocus[torch.isfinite(defocus)]
     if count < 1 or known.numel() == 0 or float(known.amax() - known.amin()) < CUT_LEAST_STEP:
         return []
     low, high = float(known.amin()), float(known.amax())
     steps = torch.linspace(low, high, CUT_STEPS + 2, device=known.device, dtype=known.dtype)[1:-1]
-    farther, nearer = _pairs(defocus.detach())
+    farther, nearer = _pairs(defocus)
     is_edge = nearer - farther > CUT_LEAST_STEP
     slopes = _crossings(farther[~is_edge], nearer[~is_edge], steps)
     cuts: list[float] = []
@@ -264,12 +265,12 @@ def _cut_by_depth(color: Tensor, defocus: Tensor, cut: float) -> _Cut:
     is_edge = _range(defocus, 1) > EDGE_STEP
     boundary = _dilated(is_in, 1) & _dilated(~is_in, 1) & is_edge
     alpha, is_clean = _matte(color, defocus, is_in, boundary)
-    # A soft edge, as estimators make them, may lie beside that of the picture.
+    # On a soft edge, as estimators make them, depth is of neither side, and its place uncertain.
+    is_ramp = _is_ramp(defocus)
     beside = _dilated(is_in, SOFT_REACH) & ~is_in
-    is_soft = _dilated(is_edge & ~boundary & beside, 1) & beside
-    is_hidden = (alpha > 0) | ~is_clean | is_soft
-    near = _settled(defocus, is_edge & is_in, is_in & ~is_edge)
-    far = _settled(defocus, is_edge & ~is_in, ~is_in & ~is_edge)
+    is_hidden = (alpha > 0) | ~is_clean | (_dilated(is_ramp & beside, 1) & beside)
+    near = _settled(defocus, is_ramp & is_in, is_in & ~is_ramp)
+    far = _settled(defocus, is_ramp | is_in, ~is_in & ~is_ramp)
     return _Cut(alpha, is_hidden, near, far, is_in)
 
 
@@ -307,13 +308,12 @@ def _lifted(
     background: Tensor | None = None,
 ) -> tuple[SceneLayer, Tensor, Tensor]:
     """The front layer, and colour and defocus of the picture without it."""
-    size = color.shape[-2], color.shape[-1]
-    near = torch.where(front.is_known, front.near, extension.seen(*size, view))
-    filled = fill.seen(*size, view)
+    height, width = color.shape[-2:]
+    near = torch.where(front.is_known, front.near, extension.seen(height, width, view))
+    filled = fill.seen(height, width, view)
     far = torch.where(front.is_hidden, filled[:, -1:], front.far)
-    behind = torch.where(
-        front.is_hidden, filled[:, :-1] if background is None else background, color
-    )
+    made_up = filled[:, :-1] if background is None else background
+    behind = torch.where(front.is_hidden, made_up, color)
     # A pixel just outside the mask may hold some of the front layer's light, which would stay
     # behind as an outline. Where all is sharp nothing moves, and it keeps its light.
     is_blurred = (torch.maximum(near.abs(), far.abs()) / EDGE_STEP).clamp(max=1.0)
@@ -379,10 +379,18 @@ def _running_sum(values: Tensor, length: int, axis: int) -> Tensor:
         width *= 2
 
 
+def _is_ramp(defocus: Tensor) -> Tensor:
+    """Where depth is clearly between those around it."""
+    high, low = _largest(defocus, 1), -_largest(-defocus, 1)
+    return torch.minimum(high - defocus, defocus - low) > EDGE_STEP / 2
+
+
 def _range(values: Tensor, reach: int) -> Tensor:
-    side = 2 * reach + 1
-    high, low = (F.max_pool2d(each, side, 1, reach) for each in (values, -values))
-    return high + low
+    return _largest(values, reach) + _largest(-values, reach)
+
+
+def _largest(values: Tensor, reach: int) -> Tensor:
+    return F.max_pool2d(values, 2 * reach + 1, stride=1, padding=reach)
 
 
 def _dilated(mask: Tensor, reach: int) -> Tensor:

@@ -5,7 +5,7 @@ from .comfy import ComfyExtension, io
 from .depth import AlignDepth, DepthFromImage, LoadDepth, StabilizeDepth
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
 from .highlights import CompressHighlights, RecoverHighlights
-from .lenses import BokehMeLens, LayeredLens, TafLens
+from .lenses import BokehMeLens, DrBokehLens, LayeredLens, TafLens
 from .photo import LoadPhoto, SamplePhoto, SavePhoto
 from .render import DefocusMap, RenderBokeh
 from .video import RenderBokehVideo
@@ -26,6 +26,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     DefocusMap,
     TafLens,
     BokehMeLens,
+    DrBokehLens,
     LayeredLens,
     RecoverHighlights,
     RenderBokeh,

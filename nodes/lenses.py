@@ -1,11 +1,14 @@
-"""The renderers as lenses: TAF Lens, BokehMe Lens and Layered Lens."""
+"""The renderers as lenses: TAF, BokehMe, Dr.Bokeh and Layered Lens."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from torch import Tensor
+
 from ..lens.blur_disc import Weighting
 from ..lens.bokehme import BokehMeOptions, Method
+from ..lens.drbokeh import MAX_LAYERS, DrBokehOptions, Kernel
 from ..lens.render import Lens
 from ..models.bokehme.handle import bokehme_lens
 from ..models.registry import BOKEHME_ARNET, BOKEHME_FOLDER, BOKEHME_IUNET, WEIGHT_SUFFIXES
@@ -130,6 +133,73 @@ class BokehMeLens(io.ComfyNode):
         options = BokehMeOptions(gamma if light == GAMMA else None, weighting, method, highlights)
         lens = bokehme_lens(options, _weights(arnet), _weights(iunet))
         return io.NodeOutput(lens, ui=shown(cls, text=_networks_text(arnet, iunet)))
+
+
+class DrBokehLens(io.ComfyNode):
+    """Dr.Bokeh: layers over each other."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerDrBokehLens",
+            display_name="Dr.Bokeh Lens",
+            category=LENSES_CATEGORY,
+            description="Dr.Bokeh: the picture is split into layers, by depth or by a mask, that "
+            "are blurred and laid over each other. Sharp edges stay clean, and a blurred "
+            "foreground lets through what is behind it.",
+            inputs=[
+                io.Int.Input(
+                    "layers",
+                    default=3,
+                    min=1,
+                    max=MAX_LAYERS,
+                    tooltip="Layers at most; fewer where the depth has no more edges. Each takes "
+                    "its time. With a foreground 2 or more, itself among them.",
+                ),
+                io.Combo.Input(
+                    "kernel",
+                    options=["lens", "published"],
+                    default="lens",
+                    tooltip="lens: crisp discs that keep their light. published: Dr.Bokeh's own, "
+                    "which are softer and a little larger.",
+                ),
+                io.Mask.Input(
+                    "foreground",
+                    optional=True,
+                    tooltip="The front layer, white, of the picture that is rendered: from a "
+                    "matting or segmentation node, one or one per frame.",
+                ),
+                io.Image.Input(
+                    "background",
+                    optional=True,
+                    tooltip="What is behind the foreground: the picture with the foreground "
+                    "painted out. Needs the foreground. Without it, it is made up smoothly.",
+                ),
+                io.Boolean.Input(
+                    "linear",
+                    default=False,
+                    optional=True,
+                    tooltip="On: the background holds linear light, like the picture with which "
+                    "Render Bokeh's linear is on.",
+                ),
+            ],
+            outputs=[LensSocket.Output(display_name="lens")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(
+        cls,
+        layers: int,
+        kernel: Kernel,
+        foreground: Tensor | None = None,
+        background: Tensor | None = None,
+        linear: bool = False,
+    ) -> io.NodeOutput:
+        options = DrBokehOptions.from_arrays(
+            foreground, background, layers=layers, kernel=kernel, linear=linear
+        )
+        return io.NodeOutput(Lens("drbokeh", options))
 
 
 class LayeredLens(io.ComfyNode):

@@ -167,7 +167,7 @@ class RenderBokeh(io.ComfyNode):
     ) -> io.NodeOutput:
         pictures = without_negative_light(to_planar(image))
         blur = expect(defocus, Defocus, "defocus", "Connect Defocus Map.")
-        renderer = expect_if_given(lens, Lens, "lens", "Connect TAF Lens or BokehMe Lens.")
+        renderer = expect_if_given(lens, Lens, "lens", "Connect a lens of Focus Puller.")
         shape = expect_if_given(aperture, Aperture, "aperture", "Connect Aperture.")
         height, width = pictures.shape[-2:]
         make_room(working_memory(height, width, renderer))

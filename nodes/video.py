@@ -251,7 +251,7 @@ def _rendered(
         picture = render(
             image,
             defocus,
-            lens,
+            None if lens is None else lens.frame(index),
             aperture,
             on_progress=lambda part, done=index: report(round(STEPS_PER_FRAME * (done + part))),
             device=render_device(),

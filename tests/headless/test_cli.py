@@ -502,6 +502,29 @@ class TestRenderRefuses:
         saved = load_photo(folder / "out.png").image
         np.testing.assert_allclose(saved, expected.clip(0, 1), atol=0.6 / 255)
 
+    def test_the_foreground_and_what_is_behind_it_come_from_files(self, cli, refused, folder):
+        image, metres = load_photo(folder / "photo.png").image, np.load(folder / "depth.npy")
+        height, width = image.shape[:2]
+        mask = np.zeros((height, width), np.uint8)
+        mask[:, : width // 2] = 255
+        plate = np.full((height, width, 3), 200, np.uint8)
+        for name, pixels in {"mask.png": mask, "clean.png": plate}.items():
+            Image.fromarray(pixels).save(folder / name)
+        named = {"foreground": "mask.png", "background": "clean.png", "layers": "2"}
+        words = ["--lens", "drbokeh"]
+        words += [f"--lens-option={name}={value}" for name, value in named.items()]
+        assert cli(*RENDER, "--bokeh-level", 12, *words, "-o", "out.png").code == 0
+        options = fp.DrBokehOptions.from_arrays(
+            mask.astype(np.float32) / 255, plate.astype(np.float32) / 255, layers=2
+        )
+        place = {"focus_point": (0.1, 0.5), "bokeh_level": 12.0}
+        expected = fp.render(image, metres, **place, lens=fp.Lens("drbokeh", options))
+        saved = load_photo(folder / "out.png").image
+        np.testing.assert_allclose(saved, expected.clip(0, 1), atol=0.6 / 255)
+        plain = fp.render(image, metres, **place, lens="drbokeh")
+        assert np.abs(saved - plain).max() > 4 / 255
+        assert "an input" in refused(*RENDER, "--bokeh-level", 12, *words, "-o", "mask.png")
+
     def test_focus_within_the_focal_length(self, refused):
         photo = ["render", "photo.png", "--depth", "depth.npy", "--focus-distance", 0.04]
         camera = ["--f-number", 2, "--focal-length", 50, "--sensor-width", 36]
@@ -526,6 +549,16 @@ class TestRenderRefuses:
             ([*BOKEHME, "--lens-option", "gamma=9"], "Give 1 to 5"),
             ([*BOKEHME, "--lens-option", "weighting=4"], "Give 'energy' or 'bokehme'."),
             (["--lens", "taf", "--lens-option", "gamma=4"], "Options of taf: none."),
+            (
+                ["--lens", "drbokeh", "--lens-option", "scene=x"],
+                "Options of drbokeh: layers, kernel, linear, foreground, background.",
+            ),
+            (["--lens", "drbokeh", "--lens-option", "layers=2.5"], "layers: received 2.5"),
+            (["--lens", "drbokeh", "--lens-option", "layers=two"], "Give a number for layers."),
+            (
+                ["--lens", "drbokeh", "--lens-option", "foreground=none.png"],
+                "none.png: received a file that does not exist",
+            ),
             (["--blades", "2"], "blades: received 2"),
             (["--blades", "5", "--roundness", "3"], "roundness: received 3.0"),
             (["--device", "abacus"], "device: received abacus"),

@@ -57,6 +57,28 @@ def test_bokehme_weighting_swings_as_measured(radius: float, total: float) -> No
     assert float(drawn.double().sum()) == pytest.approx(total, abs=1e-3)
 
 
+@pytest.mark.parametrize("radius", RADII)
+def test_drbokeh_disc_is_the_published_formula(radius: float) -> None:
+    disc = BlurDisc(CIRCLE, "drbokeh", "drbokeh")
+    drawn = disc.draw(radius)
+    reach = drawn.shape[0] // 2
+    size = radius + 1
+    for dx, dy in [(0, 0), (1, 0), (0, -1), (-1, 1), (3, -4), (-7, 2), (20, 25)]:
+        if max(abs(dx), abs(dy)) > reach:
+            continue
+        edge = 0.1 / (0.1 + math.exp(-3 * (size - math.hypot(dx, dy))))
+        assert float(drawn[reach + dy, reach + dx]) == pytest.approx(edge / size**2, rel=1e-5)
+    # What is cut off weighs less than a thousandth of the middle.
+    outside = 0.1 / (0.1 + math.exp(-3 * (size - reach - 1)))
+    assert outside * size**-2 < 1.2e-3 * float(drawn[reach, reach])
+
+
+@pytest.mark.parametrize(("radius", "total"), [(0, 1.19), (1, 1.49), (4, 2.30), (16, 2.87)])
+def test_drbokeh_weights_grow_as_measured(radius: float, total: float) -> None:
+    drawn = BlurDisc(CIRCLE, "drbokeh", "drbokeh").draw(radius)
+    assert float(drawn.double().sum()) == pytest.approx(total, abs=0.01)
+
+
 @pytest.mark.parametrize("radius", [0.51, 1.9, 2.0, 6.4])
 def test_linear_edge_falls_over_one_pixel_around_the_radius(radius: float) -> None:
     drawn = BlurDisc(CIRCLE, "linear", "bokehme").draw(radius) * (radius**2 + 0.2)

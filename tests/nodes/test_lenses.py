@@ -1,4 +1,4 @@
-"""TAF Lens and BokehMe Lens."""
+"""The lenses of the papers as nodes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import pytest
 import torch
 from focuspuller.lens.bokehme import BokehMeOptions
 from focuspuller.lens.defocus import Defocus
+from focuspuller.lens.drbokeh import DrBokehOptions
 from focuspuller.lens.render import Lens
 from focuspuller.lens.taf import TafOptions
 from focuspuller.models.bokehme.architecture import ARNet, IUNet
 from focuspuller.models.bokehme.handle import HybridOptions
-from focuspuller.nodes import BokehMeLens, RenderBokeh, TafLens
+from focuspuller.nodes import BokehMeLens, DrBokehLens, RenderBokeh, TafLens
 from focuspuller.nodes.standin import Host, installed_host
 from oracles.weights import filled
+from torch import Tensor
 
 BOKEHME = {"light": "linear", "gamma": 4.0, "weighting": "bokehme", "method": "fft"}
 
@@ -147,3 +149,71 @@ def test_the_exact_method_agrees_with_the_fast_one(picture):
     )
     mean_square = float((fast - exact).square().mean())
     assert 0 < mean_square < 10 ** (-45 / 10)
+
+
+class TestDrBokeh:
+    """A dark object on the right of a bright wall."""
+
+    @pytest.fixture
+    def mask(self) -> Tensor:
+        mask = torch.zeros(1, 24, 36)
+        mask[..., 18:] = 1.0
+        return mask
+
+    @staticmethod
+    def photograph(lens: Lens, mask: Tensor) -> Tensor:
+        image = (0.9 - 0.7 * mask)[..., None].expand(-1, -1, -1, 3)
+        return RenderBokeh.execute(image, Defocus(6.0 * mask[:, None]), lens=lens)[0]
+
+    def test_the_widgets_start_with_the_defaults_of_the_renderer(self):
+        ports = DrBokehLens.GET_SCHEMA().inputs
+        values = {port.id: port.default for port in ports if hasattr(port, "default")}
+        chosen = DrBokehLens.execute(**values)[0]
+        assert (chosen.name, chosen.options.layers) == ("drbokeh", DrBokehOptions().layers)
+        assert chosen.options.kernel == DrBokehOptions().kernel
+        assert chosen.options.foreground is None
+
+    def test_the_background_shows_through_the_rim_of_the_foreground(self, mask):
+        red = torch.tensor([0.9, 0.0, 0.0]).expand(1, 24, 36, 3)
+        made_up, given = (
+            self.photograph(
+                DrBokehLens.execute(layers=2, kernel="lens", foreground=mask, background=plate)[0],
+                mask,
+            )[0, 12, 19]
+            for plate in (None, red)
+        )
+        assert float(made_up[0]) == pytest.approx(float(made_up[1]), abs=1e-4)
+        assert float(given[0]) > float(given[1]) + 0.05
+
+    def test_a_mask_per_frame(self, mask):
+        masks = torch.cat([mask, mask.flip(2)])
+        lens = DrBokehLens.execute(layers=2, kernel="lens", foreground=masks)[0]
+        pictures = self.photograph(lens, masks)
+        torch.testing.assert_close(pictures[1], pictures[0].flip(1), atol=1e-5, rtol=0)
+
+    def test_the_published_kernel_is_another(self, mask):
+        first, second = (
+            self.photograph(DrBokehLens.execute(layers=2, kernel=kernel)[0], mask)
+            for kernel in ("lens", "published")
+        )
+        assert float((first - second).abs().amax()) > 0.01
+
+    @pytest.mark.parametrize(
+        ("subject", "values"),
+        [
+            ("layers", {"layers": 0}),
+            ("layers", {"layers": 1, "foreground": torch.ones(1, 4, 4)}),
+            ("kernel", {"kernel": "x"}),
+            ("foreground", {"foreground": torch.full((1, 4, 4), torch.nan)}),
+            ("foreground", {"background": torch.ones(1, 4, 4, 3)}),
+            ("background", {"foreground": torch.ones(1, 4, 4), "background": torch.ones(4, 4)}),
+        ],
+    )
+    def test_inputs_without_meaning_are_refused(self, refuses, subject, values):
+        refuses(DrBokehLens, subject, **{"layers": 3, "kernel": "lens"} | values)
+
+    @pytest.mark.parametrize("shape", [(1, 64, 64), (2, 24, 36)])
+    def test_a_mask_of_another_picture_is_refused_where_it_is_used(self, refuses, picture, shape):
+        lens = DrBokehLens.execute(layers=2, kernel="lens", foreground=torch.zeros(shape))[0]
+        values = {"image": picture(), "defocus": Defocus(torch.zeros(1, 1, 24, 36)), "lens": lens}
+        assert "Dr.Bokeh's foreground" in refuses(RenderBokeh, "lens", **values)

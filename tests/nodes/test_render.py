@@ -20,7 +20,7 @@ from focuspuller.nodes.standin import Host, installed_host
 LEVEL = {"bokeh_level": 8.0, "focus_scale": 1.0}
 # By how much of full light a sharp pixel may change. BokehMe's disc of radius 0 has a soft edge:
 # each of four neighbours counts (1 + tanh −4) / (1 + tanh 0) = 0.00067 of the pixel itself.
-SHARP = {"taf": 1e-6, "bokehme": 0.003, "layered": 1e-6}
+SHARP = {"taf": 1e-6, "bokehme": 0.003, "drbokeh": 1e-6, "layered": 1e-6}
 EVERY_LENS = [Lens(name) for name in LENSES]
 every_lens = pytest.mark.parametrize("lens", EVERY_LENS, ids=lambda lens: lens.name)
 

@@ -25,6 +25,7 @@ NODE_IDS = [
     "FocusPullerCompressHighlights",
     "FocusPullerDefocusMap",
     "FocusPullerDepthFromImage",
+    "FocusPullerDrBokehLens",
     "FocusPullerFocusDistance",
     "FocusPullerFocusFromMask",
     "FocusPullerFocusPoint",
@@ -53,6 +54,7 @@ INPUT_IDS = {
     "FocusPullerDepthFromImage": [
         *["image", "mask", "encoding", "near_is_white", "near_m", "far_m"],
     ],
+    "FocusPullerDrBokehLens": ["layers", "kernel", "foreground", "background", "linear"],
     "FocusPullerFocusDistance": ["distance", "unit", "focus_range"],
     "FocusPullerFocusFromMask": ["depth", "mask", "focus_range"],
     "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range"],

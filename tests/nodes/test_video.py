@@ -171,7 +171,7 @@ class TestInterruptOfRenderBokeh:
             RenderBokeh.execute(picture(batch=8), defocus, Lens(lens))
         return steps
 
-    @pytest.mark.parametrize("lens", ["taf", "bokehme", "layered"])
+    @pytest.mark.parametrize("lens", ["taf", "bokehme", "drbokeh", "layered"])
     def test_between_frames_it_stops_with_the_frame_at_hand(self, host, picture, lens):
         steps = self.stopped(host, picture, lens, at_step=25)
         assert max(steps[:-1], default=0) < 25
