@@ -371,7 +371,7 @@ class TestLensAndLight:
         assert np.abs(bokehme - fp.render(image, metres, **CHOICE, lens=gamma)).max() > 0.01
 
     def test_an_unknown_lens_is_refused_and_the_known_are_named(self, image, metres):
-        with pytest.raises(InputError, match=r"'petzval'.*layered, bokehme, taf"):
+        with pytest.raises(InputError, match=r"'petzval'.*layered, drbokeh, bokehme, taf"):
             fp.render(image, metres, **CHOICE, lens="petzval")
 
     def test_options_of_another_lens_are_refused(self):
