@@ -129,7 +129,7 @@ def _scatter_average(
     disc = BlurDisc(aperture, edge="tanh", weighting=options.weighting)
     source = torch.cat([light, torch.ones_like(light[:, :1])], dim=1)
     if options.method == "exact":
-        sums = _scatter_exactly(source, defocus, disc)
+        sums = _scatter_exactly(source, defocus, disc, view)
     else:
         sums = scatter(source, defocus, Layers.for_defocus(disc, defocus, on_progress, view))
     # Transforms leave tiny negatives where there is no light.
@@ -138,16 +138,21 @@ def _scatter_average(
     return torch.where(reached, total / torch.where(reached, weight, 1.0), light)
 
 
-def _scatter_exactly(source: Tensor, defocus: Tensor, disc: BlurDisc) -> Tensor:
+def _scatter_exactly(source: Tensor, defocus: Tensor, disc: BlurDisc, view: View | None) -> Tensor:
     # Imported here because numba is an extra and slow to import.
-    from .run_length import scatter_run_length
+    from .run_length import scatter_over_field, scatter_run_length
+
+    def scattered(light: Tensor, in_front: bool) -> Tensor:
+        if disc.aperture.varies_over_field:
+            whole = view or View(*light.shape[-2:])
+            return scatter_over_field(light, signed.abs(), disc, whole, in_front)
+        return scatter_run_length(light, signed.abs(), disc, in_front)
 
     on_cpu = source.detach().cpu().float()
     signed = defocus.detach().cpu().float()
     if disc.is_point_symmetric:
-        result = scatter_run_length(on_cpu, signed.abs(), disc)
+        result = scattered(on_cpu, False)
     else:
         in_front = (signed > 0).float()
-        result = scatter_run_length(on_cpu * (1 - in_front), signed.abs(), disc)
-        result += scatter_run_length(on_cpu * in_front, signed.abs(), disc, mirrored=True)
+        result = scattered(on_cpu * (1 - in_front), False) + scattered(on_cpu * in_front, True)
     return result.to(source)

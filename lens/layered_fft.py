@@ -10,7 +10,7 @@ and the layers are summed. Two operations, adjoint to each other:
 Both are differentiable in picture and radius; each is the other's backward pass. The picture is cut
 into tiles: a tile needs only the steps that occur in it, pads only by its own largest disc, and its
 transforms stay in the processor's cache. Cost grows with the number of steps in a tile, much slower
-than the area of the discs.
+than the area of the discs. Discs that change over the field are drawn anew for each tile.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any
 
 import torch
@@ -28,6 +27,7 @@ from torch.autograd.function import once_differentiable
 
 from .blocks import OnProgress
 from .blur_disc import BlurDisc
+from .tiles import Tile, TileGrid
 from .view import View
 
 # The ladder of radii: steps of FIRST_STEP px that grow by GROWTH once that is more. Small discs
@@ -40,6 +40,8 @@ GROWTH = 1.15
 SPECTRA_BYTES = {"cpu": 4 * 2**20, "cuda": 512 * 2**20}
 # Spectra of discs that are kept for the next tiles.
 KEPT_BYTES = 512 * 2**20
+# Discs drawn at once where every tile has its own: an aperture image takes many samples per pixel.
+DRAWN_AT_ONCE = 64
 
 
 def ladder(max_radius: float, growth: float = GROWTH) -> list[float]:
@@ -93,6 +95,20 @@ class Layers:
         """Blur radius of a layer, px."""
         return self.radii[layer % len(self.radii)]
 
+    def grid(self, height: int, width: int) -> TileGrid:
+        """The tiles of a block of the picture."""
+        if self.disc.aperture.varies_over_field:
+            return TileGrid.over_field(self.view or View(height, width), height, width)
+        return TileGrid(height, width, _tile_size(self, height, width))
+
+    def fields(self, grid: TileGrid, tiles: list[Tile], like: Tensor) -> Tensor | None:
+        """`[n,2]` places of tiles in the field, on the device to draw on; None if none matters."""
+        if not self.disc.aperture.varies_over_field:
+            return None
+        # Discs are drawn in float64, which not every accelerator has.
+        device = like.device if like.is_cuda else torch.device("cpu")
+        return grid.fields(tiles, self.view or View(grid.height, grid.width), device)
+
     def spectrum(self, layer: int, side: int, like: Tensor) -> Tensor:
         """Fourier transform `[side, side]` of a layer's disc centred on the origin.
 
@@ -100,24 +116,46 @@ class Layers:
         """
         key = (layer, side)
         if key not in self._spectra:
-            drawn = self.disc.draw(self.radius(layer)).to(like)
-            if layer >= len(self.radii):
-                drawn = drawn.flip(0, 1)
-            reach = drawn.shape[0] // 2
-            origin = F.pad(drawn, (0, side - drawn.shape[1], 0, side - drawn.shape[0]))
-            transform = torch.fft.fft2(origin.roll((-reach, -reach), (0, 1)))
+            centre = torch.zeros(1, 2, dtype=torch.float64)
+            transform = self._transformed(layer, side, like, centre)[0]
             kept = transform.real.clone() if self.disc.is_point_symmetric else transform
             if sum(other.nbytes for other in self._spectra.values()) + kept.nbytes > KEPT_BYTES:
                 self._spectra.clear()
             self._spectra[key] = kept
         return self._spectra[key]
 
-    def multiply(self, spectra: Tensor, layer: int, adjoint: bool) -> Tensor:
-        """Convolve with a layer's disc (or correlate, for the adjoint), in the Fourier domain."""
-        transform = self.spectrum(layer, spectra.shape[-1], spectra.real)
-        if self.disc.is_point_symmetric:
+    def multiply(
+        self, spectra: Tensor, layer: int, adjoint: bool, fields: Tensor | None = None
+    ) -> Tensor:
+        """Convolve with a layer's disc (or correlate, for the adjoint), in the Fourier domain.
+
+        Args:
+            spectra: `[n,C,side,side]` complex.
+            layer: whose disc.
+            adjoint: correlate.
+            fields: `[n,2]` where each of the `n` is in the field; None for its centre.
+        """
+        side, like = spectra.shape[-1], spectra.real
+        if fields is not None:
+            # Not kept: every tile has its own.
+            transform = self._transformed(layer, side, like, fields)[:, None]
+        else:
+            transform = self.spectrum(layer, side, like)
+        if not transform.is_complex():
             return torch.view_as_complex(torch.view_as_real(spectra) * transform[..., None])
         return spectra * (transform.conj() if adjoint else transform)
+
+    def _transformed(self, layer: int, side: int, like: Tensor, fields: Tensor) -> Tensor:
+        """Fourier transforms `[n, side, side]` of a layer's discs at `n` places in the field."""
+        in_front = layer >= len(self.radii)
+        radius = self.radius(layer)
+        parts = [
+            self.disc.draw_many(radius, in_front, part) for part in fields.split(DRAWN_AT_ONCE)
+        ]
+        drawn = torch.cat(parts).to(like)
+        reach = drawn.shape[-1] // 2
+        origin = F.pad(drawn, (0, side - drawn.shape[-1], 0, side - drawn.shape[-2]))
+        return torch.fft.fft2(origin.roll((-reach, -reach), (1, 2)))
 
 
 def scatter(source: Tensor, defocus: Tensor, layers: Layers) -> Tensor:
@@ -195,53 +233,54 @@ class _Gather(torch.autograd.Function):
 
 
 @dataclass(frozen=True)
-class _Tile:
-    image: int
-    top: int
-    left: int
-
-
-@dataclass(frozen=True)
 class _Batch:
     """Tiles that share a transform size, with the layers that occur in each."""
 
-    tiles: list[_Tile]
+    tiles: list[Tile]
     reach: int
     side: int
     position: Tensor  # [n,T,T]
     occupied: Tensor  # [n, layers] bool, on the CPU
+    fields: Tensor | None  # [n,2], where discs change over the field
+
+    def fields_of(self, chosen: Tensor | slice) -> Tensor | None:
+        """Where some of the tiles are in the field."""
+        if self.fields is None or isinstance(chosen, slice):
+            return self.fields
+        return self.fields[chosen.to(self.fields.device)]
 
 
 def _scatter_tiles(
     source: Tensor, position: Tensor, layers: Layers, margin: int, adjoint: bool
 ) -> Tensor:
     batch_size, channels, height, width = source.shape
-    tile_size = _tile_size(layers, height, width)
+    grid = layers.grid(height, width)
     border = _bucketed_reach(layers.disc.reach(layers.radii[-1]))
-    rows, columns = _tile_counts(height, width, tile_size)
-    canvas = source.new_zeros(
-        batch_size, channels, rows * tile_size + 2 * border, columns * tile_size + 2 * border
-    )
-    tiled = _pad_to_tiles(source, tile_size)
-    for batch in _batches(position, layers, tile_size, with_slope=False):
-        pixels = torch.stack([_cut(tiled, tile, tile_size) for tile in batch.tiles])
-        packed = pack(pixels)
+    left, right, top, bottom = grid.padding(border)
+    canvas = source.new_zeros(batch_size, channels, top + height + bottom, left + width + right)
+    tiled, fade = grid.padded(source), grid.fade(source)
+    for batch in _batches(position, layers, grid, with_slope=False):
+        pixels = torch.stack([grid.cut(tiled, tile) for tile in batch.tiles])
+        packed = pack(pixels * fade if grid.overlap else pixels)
         spectra = packed.new_zeros(*packed.shape[:2], batch.side, batch.side)
-        surround = (batch.reach, batch.side - tile_size - batch.reach) * 2
+        surround = (batch.reach, batch.side - grid.extent - batch.reach) * 2
         for layer, chosen in _occupied_layers(batch):
             part = share(batch.position[chosen], layer)
             layered = torch.view_as_real(packed[chosen]) * part[:, None, :, :, None]
             framed = F.pad(torch.view_as_complex(layered), surround)
-            spectra[chosen] += layers.multiply(torch.fft.fft2(framed), layer, adjoint)
+            spectra[chosen] += layers.multiply(
+                torch.fft.fft2(framed), layer, adjoint, batch.fields_of(chosen)
+            )
         spread = unpack(torch.fft.ifft2(spectra), channels)
-        extent = tile_size + 2 * batch.reach
+        extent = grid.extent + 2 * batch.reach
         for tile, light in zip(batch.tiles, spread, strict=True):
-            top, left = tile.top + border - batch.reach, tile.left + border - batch.reach
-            canvas[tile.image, :, top : top + extent, left : left + extent] += light[
-                :, :extent, :extent
-            ]
-    first = border - margin
-    return canvas[..., first : first + height + 2 * margin, first : first + width + 2 * margin]
+            grid.cut(canvas, tile, border, batch.reach).add_(light[:, :extent, :extent])
+    first_row, first_column = top - margin, left - margin
+    return canvas[
+        ...,
+        first_row : first_row + height + 2 * margin,
+        first_column : first_column + width + 2 * margin,
+    ]
 
 
 def _gather_tiles(
@@ -255,41 +294,39 @@ def _gather_tiles(
     """Value `[B,C,H,W]` and, if asked for, its derivative by the layer position."""
     height, width = position.shape[-2:]
     channels = padded.shape[1]
-    tile_size = _tile_size(layers, height, width)
+    grid = layers.grid(height, width)
     border = _bucketed_reach(layers.disc.reach(layers.radii[-1]))
-    rows, columns = _tile_counts(height, width, tile_size)
-    extra = border - margin
-    surround = (
-        extra,
-        extra + columns * tile_size - width,
-        extra,
-        extra + rows * tile_size - height,
-    )
-    bordered = F.pad(padded, surround)
-    shape = (padded.shape[0], channels, rows * tile_size, columns * tile_size)
-    value = padded.new_zeros(shape)
-    slope = padded.new_zeros(shape) if with_slope else None
-    for batch in _batches(position, layers, tile_size, with_slope):
-        extent = tile_size + 2 * batch.reach
+    bordered = F.pad(padded, [side - margin for side in grid.padding(border)])
+    left, right, top, bottom = grid.padding(0)
+    value = padded.new_zeros(padded.shape[0], channels, top + height + bottom, left + width + right)
+    slope = torch.zeros_like(value) if with_slope else None
+    fade = grid.fade(padded)
+    for batch in _batches(position, layers, grid, with_slope):
         pixels = torch.stack(
-            [_cut(bordered, tile, extent, border - batch.reach) for tile in batch.tiles]
+            [grid.cut(bordered, tile, border, batch.reach) for tile in batch.tiles]
         )
         spectra = torch.fft.fft2(pack(pixels), s=(batch.side,) * 2)
-        inner = slice(batch.reach, batch.reach + tile_size)
-        total = pixels.new_zeros(len(batch.tiles), channels, tile_size, tile_size)
+        inner = slice(batch.reach, batch.reach + grid.extent)
+        total = pixels.new_zeros(len(batch.tiles), channels, grid.extent, grid.extent)
         rate = torch.zeros_like(total) if with_slope else None
         for layer, chosen in _occupied_layers(batch):
-            blurred = torch.fft.ifft2(layers.multiply(spectra[chosen], layer, adjoint))
+            multiplied = layers.multiply(spectra[chosen], layer, adjoint, batch.fields_of(chosen))
+            blurred = torch.fft.ifft2(multiplied)
             layered = unpack(blurred[..., inner, inner], channels)
             place = batch.position[chosen]
             total[chosen] += layered * share(place, layer)[:, None]
             if rate is not None:
                 rate[chosen] += layered * _share_slope(place, layer)[:, None]
-        _paste(value, batch.tiles, total)
+        _add(value, grid, batch.tiles, total, fade)
         if slope is not None and rate is not None:
-            _paste(slope, batch.tiles, rate)
-    value = value[..., :height, :width]
-    return value, None if slope is None else slope[..., :height, :width]
+            _add(slope, grid, batch.tiles, rate, fade)
+    inside = (..., slice(top, top + height), slice(left, left + width))
+    return value[inside], None if slope is None else slope[inside]
+
+
+def _add(maps: Tensor, grid: TileGrid, tiles: list[Tile], contents: Tensor, fade: Tensor) -> None:
+    for tile, content in zip(tiles, contents, strict=True):
+        grid.cut(maps, tile).add_(content * fade if grid.overlap else content)
 
 
 def share(position: Tensor, layer: int) -> Tensor:
@@ -304,30 +341,31 @@ def _share_slope(position: Tensor, layer: int) -> Tensor:
 
 
 def _batches(
-    position: Tensor, layers: Layers, tile_size: int, with_slope: bool
+    position: Tensor, layers: Layers, grid: TileGrid, with_slope: bool
 ) -> Iterator[_Batch]:
     """Group the tiles by transform size, in batches that fit the memory budget."""
-    height, width = position.shape[-2:]
-    rows, columns = _tile_counts(height, width, tile_size)
-    tiles = [
-        _Tile(image, row * tile_size, column * tile_size)
-        for image, row, column in product(range(position.shape[0]), range(rows), range(columns))
-    ]
-    padded = _pad_to_tiles(position, tile_size, mode="replicate")
-    places = torch.stack([_cut(padded, tile, tile_size)[0] for tile in tiles])
+    tiles = grid.tiles(position.shape[0])
+    padded = grid.padded(position, mode="replicate")
+    places = torch.stack([grid.cut(padded, tile)[0] for tile in tiles])
     occupied = _occupancy(places, layers, with_slope)
+    fields = layers.fields(grid, tiles, position)
     radii = torch.tensor([layers.radius(layer) for layer in range(occupied.shape[1])])
     reaches = [_bucketed_reach(layers.disc.reach(float((radii * row).amax()))) for row in occupied]
     done = 0
     for reach in sorted(set(reaches)):
-        side = fast_length(tile_size + 2 * reach)
+        side = fast_length(grid.extent + 2 * reach)
         members = [index for index, other in enumerate(reaches) if other == reach]
         budget = SPECTRA_BYTES.get(position.device.type, SPECTRA_BYTES["cuda"])
         count = max(1, budget // (16 * side * side))
         for start in range(0, len(members), count):
             chosen = members[start : start + count]
             yield _Batch(
-                [tiles[index] for index in chosen], reach, side, places[chosen], occupied[chosen]
+                [tiles[index] for index in chosen],
+                reach,
+                side,
+                places[chosen],
+                occupied[chosen],
+                None if fields is None else fields[chosen],
             )
             done += len(chosen)
             if layers.on_progress is not None:
@@ -364,10 +402,6 @@ def _tile_size(layers: Layers, height: int, width: int) -> int:
     return math.ceil(longest / max(1, round(longest / preferred)))
 
 
-def _tile_counts(height: int, width: int, tile_size: int) -> tuple[int, int]:
-    return math.ceil(height / tile_size), math.ceil(width / tile_size)
-
-
 def _bucketed_reach(reach: int) -> int:
     """Round up to an eighth of the next power of two, so that few transform sizes occur."""
     step = max(4, 2 ** math.ceil(math.log2(reach)) // 8)
@@ -385,24 +419,6 @@ def fast_length(length: int) -> int:
         if rest == 1:
             return candidate
         candidate += 2
-
-
-def _pad_to_tiles(maps: Tensor, tile_size: int, mode: str = "constant") -> Tensor:
-    height, width = maps.shape[-2:]
-    rows, columns = _tile_counts(height, width, tile_size)
-    return F.pad(maps, (0, columns * tile_size - width, 0, rows * tile_size - height), mode=mode)
-
-
-def _cut(maps: Tensor, tile: _Tile, extent: int, offset: int = 0) -> Tensor:
-    top, left = tile.top + offset, tile.left + offset
-    return maps[tile.image, :, top : top + extent, left : left + extent]
-
-
-def _paste(maps: Tensor, tiles: list[_Tile], contents: Tensor) -> None:
-    extent = contents.shape[-1]
-    for tile, content in zip(tiles, contents, strict=True):
-        rows = slice(tile.top, tile.top + extent)
-        maps[tile.image, :, rows, tile.left : tile.left + extent] = content
 
 
 def pack(real: Tensor) -> Tensor:

@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import MissingDependencyError
 from .blur_disc import BlurDisc
+from .tiles import TileGrid
+from .view import View
 
 # Radii are rounded to a ladder: every 1/64 px below 2 px, where a disc's sum swings with its
 # radius, from there about every 1/64 of the radius.
@@ -50,8 +53,43 @@ def is_available() -> bool:
     return find_spec("numba") is not None
 
 
+def scatter_over_field(
+    source: Tensor, radius: Tensor, disc: BlurDisc, view: View, in_front: bool = False
+) -> Tensor:
+    """`scatter_run_length` of discs that change over the field: one drawing for each tile.
+
+    Args:
+        source: as in `scatter_run_length`.
+        radius: as there.
+        disc: as there.
+        view: where the source lies in the whole picture.
+        in_front: as there.
+    """
+    grid = TileGrid.over_field(view, *source.shape[-2:])
+    border = disc.reach(float(radius.amax()))
+    left, right, top, bottom = grid.padding(border)
+    height, width = source.shape[-2:]
+    canvas = source.new_zeros(*source.shape[:2], top + height + bottom, left + width + right)
+    light, radii = F.pad(source, grid.padding(border)), F.pad(radius, grid.padding(border))
+    fade = F.pad(grid.fade(source), (border,) * 4)
+    tiles = grid.tiles(len(source))
+    places = grid.fields(tiles, view, source.device).tolist()
+    for tile, place in zip(tiles, places, strict=True):
+        own = grid.cut(light, tile, border, border)[None] * fade
+        if bool(own.any()):
+            around = grid.cut(radii, tile, border, border)[None] * (fade > 0)
+            field = (place[0], place[1])
+            spread = scatter_run_length(own, around, disc, in_front, field)
+            grid.cut(canvas, tile, border, border).add_(spread[0])
+    return canvas[..., top : top + height, left : left + width]
+
+
 def scatter_run_length(
-    source: Tensor, radius: Tensor, disc: BlurDisc, mirrored: bool = False
+    source: Tensor,
+    radius: Tensor,
+    disc: BlurDisc,
+    in_front: bool = False,
+    field: tuple[float, float] = (0.0, 0.0),
 ) -> Tensor:
     """Spread every pixel over its disc; what leaves the frame is dropped.
 
@@ -59,7 +97,8 @@ def scatter_run_length(
         source: `[B,C,H,W]` float32 on the CPU, >= 0.
         radius: `[B,1,H,W]` blur radius, px, >= 0.
         disc: shape, edge and weighting.
-        mirrored: turn the discs by half, as in front of the focus.
+        in_front: draw the discs as seen in front of the focus.
+        field: draw them as at this place of the picture, as `View.field` gives it.
 
     Returns:
         `[B,C,H,W]` float32, >= 0: the sum of all discs, not divided by anything. Bit for bit the
@@ -71,7 +110,7 @@ def scatter_run_length(
     add_rims, sum_rows = _compiled()
     batch, channels, height, width = source.shape
     levels, radii = _quantise(radius[:, 0])
-    rims = _draw_rims(disc, radii, width, mirrored)
+    rims = _draw_rims(disc, radii, width, in_front, field)
     light = _interleave(source)
     result = np.empty((*light.shape[:2], LANES, height, width), np.float32)
 
@@ -145,10 +184,16 @@ def _ladder(largest: int) -> Ints:
     return np.array(steps, np.int64)
 
 
-def _draw_rims(disc: BlurDisc, radii: Floats, width: int, mirrored: bool) -> _Rims:
+def _draw_rims(
+    disc: BlurDisc, radii: Floats, width: int, in_front: bool, field: tuple[float, float]
+) -> _Rims:
     margin = disc.reach(float(radii[-1])) + 1
     row_length = width + 2 * margin
-    rims = [_known_rim(disc, radius, mirrored) for radius in radii.tolist()]
+    if disc.aperture.varies_over_field:
+        # Not kept: every tile has its own.
+        rims = [_draw_rim(disc, radius, in_front, field) for radius in radii.tolist()]
+    else:
+        rims = [_known_rim(disc, radius, in_front) for radius in radii.tolist()]
     reach = np.array([rim.reach for rim in rims])
     rows_before = np.cumsum(np.concatenate([[0], 2 * reach[:-1] + 1]))
     per_row = [np.bincount(rim.row + rim.reach, minlength=2 * rim.reach + 1) for rim in rims]
@@ -180,20 +225,22 @@ def _rims_of(disc_key: tuple[object, ...]) -> dict[tuple[float, bool], _Rim]:
     return {}
 
 
-def _known_rim(disc: BlurDisc, radius: float, mirrored: bool) -> _Rim:
+def _known_rim(disc: BlurDisc, radius: float, in_front: bool) -> _Rim:
     known = _rims_of(disc.key)
-    if (radius, mirrored) not in known:
-        known[radius, mirrored] = _draw_rim(disc, radius, mirrored)
-    return known[radius, mirrored]
+    if (radius, in_front) not in known:
+        known[radius, in_front] = _draw_rim(disc, radius, in_front)
+    return known[radius, in_front]
 
 
-def _draw_rim(disc: BlurDisc, radius: float, mirrored: bool) -> _Rim:
-    drawn = disc.draw(radius).double().numpy()
+def _draw_rim(
+    disc: BlurDisc, radius: float, in_front: bool, field: tuple[float, float] = (0.0, 0.0)
+) -> _Rim:
+    drawn = disc.draw(radius, in_front, field).double().numpy()
     reach = len(drawn) // 2
     levels = SMALL_DISC_LEVELS if radius < SMALL_RADIUS else DISC_LEVELS
     unit = float(drawn.max()) / levels
     # Whole numbers: their differences along a row sum to zero exactly, whatever was cut off.
-    whole = np.rint(drawn[::-1, ::-1] / unit if mirrored else drawn / unit)
+    whole = np.rint(drawn / unit)
     differences = np.diff(whole, axis=1, prepend=0.0, append=0.0)
     row, column = np.nonzero(differences)
     return _Rim(reach, row - reach, column - reach, differences[row, column] * unit)

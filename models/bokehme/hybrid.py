@@ -7,9 +7,11 @@ enlarges it step by step, and at each step renders anew what lies in discs that 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +35,8 @@ SOFT_EDGE = 0.005
 # How much of the progress is the classical picture.
 CLASSICAL_SHARE = 0.5
 
+logger = logging.getLogger(__name__)
+
 AdaptiveRendering = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
 IterativeUpsampling = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 
@@ -52,7 +56,8 @@ def render_hybrid(
     Args:
         image: linear light `[B,3,H,W]`.
         defocus: signed blur radius `[B,1,H,W]`, px.
-        aperture: shape of the disc; the networks only know round ones.
+        aperture: shape of the disc. The networks only know round ones, of even brightness: where
+            the error map takes their picture, at depth edges, discs are such. That is logged.
         options: of the classical picture; its gamma is the networks', too.
         arnet: (image, defocus -1..1, gamma 0..1) to (small picture, error map 0..1).
         iunet: (image, defocus, small picture, gamma) to picture.
@@ -63,6 +68,8 @@ def render_hybrid(
         Linear light `[B,3,H,W]`, no brighter than white or than the image.
     """
     report = on_progress or (lambda fraction: None)
+    if not (aperture.is_circle and aperture.is_bare_iris):
+        _say_that_networks_are_round()
     lit = brighten_highlights(image, defocus) if options.highlights else image
     classical = render_bokehme(
         lit,
@@ -83,6 +90,15 @@ def render_hybrid(
     coded = torch.lerp(linear_to_srgb(classical), neural.to(image), error_map.to(image))
     limit = linear_to_srgb(image.detach().amax()).clamp(min=1.0)
     return srgb_to_linear(torch.minimum(coded.clamp(min=0.0), limit))
+
+
+@lru_cache(maxsize=1)
+def _say_that_networks_are_round() -> None:
+    """Once is enough."""
+    logger.warning(
+        "BokehMe's networks know round discs only: at depth edges, where they repair the picture, "
+        "the aperture is a circle."
+    )
 
 
 def render_neural(

@@ -15,9 +15,9 @@ RADIUS = 32.0
 
 
 def drawn(aperture: Aperture, radius: float = RADIUS) -> Tensor:
-    """Coverage 0..1, from a disc that is divided by r² + 0.2."""
-    disc = BlurDisc(aperture, edge="linear", weighting="bokehme").draw(radius)
-    return disc * (radius * radius + 0.2)
+    """Coverage 0..1 of a disc that is evenly bright inside."""
+    disc = BlurDisc(aperture, edge="linear", weighting="energy").draw(radius)
+    return disc / disc.max()
 
 
 def polygon_area(blades: int) -> float:
@@ -98,6 +98,10 @@ class TestBlades:
             (Aperture(5), False),
             (Aperture(5, roundness=1.0), True),
             (Aperture(image=torch.ones(4, 4)), False),
+            (Aperture(6, squeeze=1.5, obstruction=0.4), True),
+            (Aperture(6, spherical_aberration=0.1), False),
+            (Aperture(6, cats_eye=0.1), False),
+            (Aperture(swirl=0.1), False),
         ],
     )
     def test_point_symmetry_is_what_a_half_turn_leaves_unchanged(
@@ -105,8 +109,9 @@ class TestBlades:
     ) -> None:
         assert aperture.is_point_symmetric is is_symmetric
         if aperture.image is None:
-            shape = drawn(aperture)
-            assert torch.allclose(shape, shape.flip(0, 1), atol=1e-4) is is_symmetric
+            disc = BlurDisc(aperture, edge="linear")
+            behind, in_front = (disc.draw(RADIUS, front, (0.5, 0.3)) for front in (False, True))
+            assert torch.allclose(behind, in_front, atol=1e-7) is is_symmetric
 
 
 class TestImages:
@@ -122,17 +127,37 @@ class TestImages:
         turned = Aperture(image=self.LETTER, rotation_degrees=90.0)
         assert quarters(drawn(turned, 20.0)) == pytest.approx([1 / 3, 0, 2 / 3, 0], abs=0.03)
 
-    def test_longer_side_is_the_diameter(self) -> None:
-        square = drawn(Aperture(image=torch.ones(50, 50)), 20.25)
-        assert float(square.sum()) == pytest.approx(40.5**2, rel=0.02)
-        assert extent(square) == (20, 20, 20, 20)
+    def test_the_farthest_light_lies_on_the_circle(self) -> None:
+        square = drawn(Aperture(image=torch.ones(50, 50)), 20.0)
+        assert float(square.sum()) == pytest.approx((20.0 * math.sqrt(2)) ** 2, rel=0.02)
+        assert extent(square) == (14, 14, 14, 14)
+
+    def test_a_black_margin_changes_nothing(self) -> None:
+        shape = torch.zeros(120, 200)
+        shape[40:80, 80:120] = self.LETTER
+        bare, framed = (drawn(Aperture(image=image), 20.0) for image in (self.LETTER, shape))
+        torch.testing.assert_close(framed, bare, atol=0.02, rtol=0)
+
+    def test_noise_in_the_black_is_no_light(self) -> None:
+        noisy = torch.full((60, 60), 0.02)
+        noisy[20:40, 20:40] = 1.0
+        clean = noisy * (noisy > 0.5)
+        assert torch.equal(drawn(Aperture(image=noisy)), drawn(Aperture(image=clean)))
+
+    def test_a_turned_square_keeps_its_corners(self) -> None:
+        square = Aperture(image=torch.ones(64, 64), rotation_degrees=45.0)
+        shape = drawn(square, 20.0)
+        assert float(shape.sum()) == pytest.approx((20.0 * math.sqrt(2)) ** 2, rel=0.02)
+        assert min(extent(shape)) >= 19
 
     @pytest.mark.parametrize("side", [16, 64, 512])
     def test_a_disc_drawn_at_any_resolution_is_a_disc(self, side: int) -> None:
         steps = (torch.arange(side) + 0.5) / side * 2 - 1
         disc = (torch.hypot(steps[:, None], steps[None, :]) <= 1).float()
         area = float(drawn(Aperture(image=disc), 9.5).sum())
-        assert area == pytest.approx(float(disc.mean()) * 19.0**2, rel=0.02)
+        # A coarse drawing is a polygon of squares, whose farthest corners lie on the circle.
+        rough = float(disc.sum()) * (9.5 / Aperture(image=disc).image_radius) ** 2
+        assert area == pytest.approx(rough, rel=0.03)
 
     @pytest.mark.parametrize(
         ("height", "width"), [(20, 60), (60, 20), (7, 21), (200, 600), (601, 200)]
@@ -141,7 +166,7 @@ class TestImages:
         self, height: int, width: int
     ) -> None:
         shape = drawn(Aperture(image=torch.ones(height, width)), 12.0)
-        tall, wide = (24 * side / max(height, width) for side in (height, width))
+        tall, wide = (24 * side / math.hypot(height, width) for side in (height, width))
         assert float(shape.sum(0).max()) == pytest.approx(tall, rel=0.05)
         assert float(shape.sum(1).max()) == pytest.approx(wide, rel=0.05)
         up, down, left, right = extent(shape)
@@ -151,14 +176,29 @@ class TestImages:
     def test_fine_detail_is_averaged_not_sampled(self) -> None:
         comb = torch.zeros(512, 512)
         comb[:, ::4] = 1.0
-        shape = drawn(Aperture(image=comb), 3.0)
-        torch.testing.assert_close(shape[2:-2, 2:-2], torch.full((5, 5), 0.25), atol=0.01, rtol=0)
+        disc = BlurDisc(Aperture(image=comb)).draw(4.3)
+        inner = disc[3:-3, 3:-3]
+        torch.testing.assert_close(inner, inner.mean().expand_as(inner), atol=0, rtol=0.04)
 
     def test_the_caller_s_pixels_decide_whether_two_are_the_same(self) -> None:
         same = Aperture(image=self.LETTER.clone())
         assert Aperture(image=self.LETTER).key() == same.key()
         assert Aperture(image=self.LETTER.T.contiguous()).key() != same.key()
         assert Aperture(5).key() == Aperture(5).key() != Aperture(5, 1.0).key()
+
+    @pytest.mark.parametrize(
+        "trait",
+        [
+            {"squeeze": 1.5},
+            {"obstruction": 0.5},
+            {"spherical_aberration": 0.5},
+            {"cats_eye": 0.5},
+            {"swirl": 0.5},
+        ],
+    )
+    def test_every_trait_makes_another_aperture(self, trait: dict[str, float]) -> None:
+        assert Aperture(5, **trait).key() != Aperture(5).key()
+        assert not Aperture(**trait).is_bare_iris
 
 
 @pytest.mark.parametrize("blades", [-1, 1, 2, MAX_BLADES + 1])
@@ -167,10 +207,21 @@ def test_blades_that_make_no_polygon(blades: int) -> None:
         Aperture(blades)
 
 
-@pytest.mark.parametrize("roundness", [-0.1, 1.1, math.nan])
-def test_roundness_out_of_range(roundness: float) -> None:
-    with pytest.raises(InputError, match="roundness"):
-        Aperture(5, roundness=roundness)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("roundness", value) for value in (-0.1, 1.1, math.nan)],
+        *[("squeeze", value) for value in (0.9, 2.1, math.nan)],
+        *[("obstruction", value) for value in (-0.1, 0.95, math.nan)],
+        *[("spherical_aberration", value) for value in (-1.1, 1.1, math.inf)],
+        *[("cats_eye", value) for value in (-0.1, 1.1, math.nan)],
+        *[("swirl", value) for value in (-0.1, 1.1, math.nan)],
+        *[("axial_chromatism", value) for value in (-11.0, 11.0, math.nan)],
+    ],
+)
+def test_values_out_of_range_are_named(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{name}: received {value}"):
+        Aperture(**{name: value})
 
 
 @pytest.mark.parametrize("rotation", [math.nan, math.inf])

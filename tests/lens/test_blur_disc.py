@@ -125,8 +125,103 @@ def test_equal_discs_have_equal_keys() -> None:
     assert disc.key not in {other.key for other in others}
 
 
-def test_a_shape_that_turns_out_of_its_square_is_refused() -> None:
-    corner = torch.zeros(200, 200)
-    corner[:6, :6] = 1.0
-    with pytest.raises(InputError, match="rotation"):
-        BlurDisc(Aperture(rotation_degrees=45.0, image=corner)).draw(20.0)
+def test_a_shape_behind_the_mirror_is_refused() -> None:
+    dot_and_speck = torch.zeros(201, 201)
+    dot_and_speck[95:106, 95:106] = 1.0
+    aperture = Aperture(image=dot_and_speck, cats_eye=1.0, obstruction=0.9)
+    BlurDisc(aperture).draw(20.0)  # its corners look out from behind it
+    dot_and_speck[0, 0] = 1.0
+    with pytest.raises(InputError, match="hides completely"):
+        BlurDisc(Aperture(image=dot_and_speck, cats_eye=1.0, obstruction=0.9)).draw(
+            20.0, field=(-0.8, -0.6)
+        )
+
+
+ALL_TRAITS = {
+    "squeeze": 1.5,
+    "obstruction": 0.3,
+    "spherical_aberration": -0.7,
+    "cats_eye": 0.9,
+    "swirl": 0.6,
+}
+HEART = torch.zeros(40, 40)
+HEART[5:20, 4:36] = 1.0
+HEART[20:37, 14:26] = 1.0
+COMBINED = {
+    "circle": Aperture(**ALL_TRAITS),
+    "five blades": Aperture(5, 20.0, 0.3, **ALL_TRAITS),
+    "shape": Aperture(image=HEART, rotation_degrees=30.0, **ALL_TRAITS),
+}
+PLACES = [(0.0, 0.0), (0.8, 0.6), (-0.3, 0.5), (0.0, -1.2)]
+every_combination = pytest.mark.parametrize(
+    "aperture", COMBINED.values(), ids=[str(name) for name in COMBINED]
+)
+both_edges = pytest.mark.parametrize("edge", ["linear", "tanh"])
+
+
+@both_edges
+@every_combination
+@pytest.mark.parametrize("radius", RADII)
+def test_all_traits_together_spread_exactly_the_light_there_is(
+    aperture: Aperture, edge, radius: float
+) -> None:
+    for place in PLACES:
+        for in_front in (False, True):
+            drawn = BlurDisc(aperture, edge).draw(radius, in_front, place)
+            assert drawn.shape == (2 * BlurDisc.reach(radius) + 1,) * 2
+            assert float(drawn.double().sum()) == pytest.approx(1.0, abs=1e-5)
+            assert float(drawn.min()) >= 0.0
+
+
+@pytest.mark.parametrize("radius", RADII)
+def test_what_bends_or_cuts_a_disc_leaves_bokehme_s_weight_as_it_is(radius: float) -> None:
+    plain = {name: Aperture(5, 20.0, 0.3) for name in COMBINED}
+    plain["circle"] = plain["shape"] = CIRCLE
+    for name, aperture in COMBINED.items():
+        expected = BlurDisc(plain[name], weighting="bokehme").draw(radius).sum()
+        weighed = BlurDisc(aperture, weighting="bokehme").draw(radius, field=(0.8, 0.6)).sum()
+        assert float(weighed) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("radius", [0.2, 0.5])
+def test_the_weight_of_an_image_does_not_jump(radius: float) -> None:
+    disc = BlurDisc(Aperture(image=HEART), weighting="bokehme")
+    below, above = disc.draw(radius - 1e-4), disc.draw(radius + 1e-4)
+    torch.testing.assert_close(below, above, atol=0.01, rtol=0)
+
+
+@both_edges
+@every_combination
+def test_discs_change_smoothly_with_the_radius(aperture: Aperture, edge) -> None:
+    """From one drawing to the next, little light moves; an image is drawn with finite samples."""
+    disc = BlurDisc(aperture, edge)
+    side = 2 * BlurDisc.reach(8.0) + 1
+    before = None
+    for radius in torch.arange(0.0, 8.0, 0.02).tolist():
+        drawn = disc.draw(radius, field=(0.6, -0.5))
+        edge_px = (side - len(drawn)) // 2
+        drawn = torch.nn.functional.pad(drawn, (edge_px,) * 4)
+        if before is not None:
+            assert float((drawn - before).abs().sum()) < 0.1
+        before = drawn
+
+
+@both_edges
+@every_combination
+def test_discs_change_smoothly_over_the_field(aperture: Aperture, edge) -> None:
+    disc = BlurDisc(aperture, edge)
+    line = torch.linspace(-1.0, 1.0, 201, dtype=torch.float64)
+    drawn = disc.draw_many(7.3, False, torch.stack([line, 0.3 * line], dim=1))
+    assert float((drawn[1:] - drawn[:-1]).abs().sum((1, 2)).amax()) < 0.05
+
+
+def test_many_are_the_same_as_one_by_one() -> None:
+    disc = BlurDisc(COMBINED["five blades"])
+    together = disc.draw_many(9.4, True, torch.tensor(PLACES, dtype=torch.float64))
+    for drawn, place in zip(together, PLACES, strict=True):
+        torch.testing.assert_close(drawn, disc.draw(9.4, True, place), atol=1e-8, rtol=1e-5)
+
+
+def test_beyond_the_corners_discs_are_as_at_the_corners() -> None:
+    disc = BlurDisc(COMBINED["circle"])
+    torch.testing.assert_close(disc.draw(9.0, field=(0.6, 0.8)), disc.draw(9.0, field=(0.9, 1.2)))

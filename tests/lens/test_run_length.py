@@ -35,15 +35,19 @@ def quadrant_image() -> Tensor:
 
 
 def quadrant(dx: Array, dy: Array, radius: float) -> Array:
-    """The part of each pixel that lies in the square `-r..0` × `-r..0`."""
-    if radius < 0.2:
-        return ((dx == 0) & (dy == 0)).astype(np.float64)
+    """The part of each pixel that lies in a square whose far corner is on the circle.
+
+    Altogether it weighs as much as the circle.
+    """
+    side = radius / np.sqrt(2)
 
     def overlap(center: Array) -> Array:
-        low, high = np.maximum(center - 0.5, -radius), np.minimum(center + 0.5, 0.0)
+        low, high = np.maximum(center - 0.5, -side), np.minimum(center + 0.5, 0.0)
         return np.clip(high - low, 0.0, None)
 
-    return overlap(dx) * overlap(dy)
+    is_point = radius <= 0.5
+    square = (dx == 0) * (dy == 0) * 1.0 if is_point else overlap(dx) * overlap(dy)
+    return square / square.sum() * circle(dx, dy, radius).sum()
 
 
 SHAPES: dict[str, tuple[Aperture, Coverage]] = {
@@ -59,11 +63,11 @@ def tensor(array: Array) -> Tensor:
 
 
 def scattered(
-    image: Array, radius: Array, disc: BlurDisc, mirrored: bool = False
+    image: Array, radius: Array, disc: BlurDisc, in_front: bool = False
 ) -> tuple[Array, Array]:
     """Sums of light `[C,H,W]` and of weights `[H,W]`, as the oracle gives them."""
     source = tensor(np.concatenate([image, np.ones_like(image[:1])]))[None]
-    sums = scatter_run_length(source, tensor(radius)[None, None], disc, mirrored)[0].double()
+    sums = scatter_run_length(source, tensor(radius)[None, None], disc, in_front)[0].double()
     return sums[:-1].numpy(), sums[-1].numpy()
 
 
@@ -71,14 +75,14 @@ def scattered(
 class TestAgainstTheDefinition:
     @both_weightings
     @every_shape
-    @pytest.mark.parametrize("mirrored", [False, True])
-    def test_the_picture(self, shape: str, weighting: Weighting, mirrored: bool) -> None:
+    @pytest.mark.parametrize("in_front", [False, True])
+    def test_the_picture(self, shape: str, weighting: Weighting, in_front: bool) -> None:
         aperture, coverage = SHAPES[shape]
         image, radius = photo(48, 61), np.abs(defocus_map(48, 61, 12.0))
         # The oracle turns discs by the sign of the defocus; a trace of it stands for zero.
-        signed = np.maximum(radius, 1e-9) * (1 if mirrored else -1)
+        signed = np.maximum(radius, 1e-9) * (1 if in_front else -1)
         disc = BlurDisc(aperture, weighting=weighting)
-        light, weights = scattered(image, radius, disc, mirrored)
+        light, weights = scattered(image, radius, disc, in_front)
         true_light, true_weights = naive_scatter(image, signed, coverage, weighting)
         assert psnr(light / weights, true_light / true_weights) >= 59
         assert np.median(np.abs(weights / true_weights - 1)) < 3e-3
@@ -158,7 +162,7 @@ class TestLight:
         image[0, 20, 20] = 1.0
         disc = BlurDisc(PENTAGON)
         upright, _ = scattered(image, radius, disc)
-        turned, _ = scattered(image, radius, disc, mirrored=True)
+        turned, _ = scattered(image, radius, disc, in_front=True)
         np.testing.assert_allclose(turned, upright[:, ::-1, ::-1], atol=1e-7)
         assert np.abs(turned - upright).max() > 0.5 * upright.max()
 
