@@ -198,6 +198,17 @@ class PreparedDrBokeh:
     max_radius: float
     plan: LayerPlan | None
 
+    def shifted(self, radius: float) -> PreparedDrBokeh:
+        """The same for a defocus to which `radius` (px) is added everywhere."""
+        scene = self.options.scene
+        moved = scene and tuple(replace(s, defocus=s.defocus + radius) for s in scene)
+        return replace(
+            self,
+            options=replace(self.options, scene=moved),
+            max_radius=self.max_radius + abs(radius),
+            plan=self.plan and self.plan.shifted(radius),
+        )
+
     def block(self, rows: slice, columns: slice) -> PreparedDrBokeh:
         """The same for a part of this part."""
         return replace(self, options=self.options.block(rows, columns))

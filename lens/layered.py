@@ -88,7 +88,8 @@ def render_layered(
             _render_one(
                 image[index : index + 1],
                 defocus[index : index + 1],
-                Spreader(BlurDisc(aperture, edge="tanh", weighting="energy"), view),
+                Spreader(BlurDisc(aperture, edge="tanh", weighting="energy")),
+                view,
                 lambda fraction, done=index: report((done + fraction) / len(image)),
             )
             for index in range(len(image))
@@ -122,18 +123,19 @@ def layered_surroundings(view: View, options: LayeredOptions) -> Surroundings:
 
 
 def _render_one(
-    image: Tensor, defocus: Tensor, spreader: Spreader, on_progress: OnProgress
+    image: Tensor, defocus: Tensor, spreader: Spreader, view: View, on_progress: OnProgress
 ) -> Tensor:
-    stack = _Stack(spreader.view.max_radius)
+    stack = _Stack(view.max_radius)
     margin = spreader.disc.reach(stack.largest)
-    surfaces = surfaces_of(image, defocus, spreader.view.max_radius)
+    surfaces = surfaces_of(image, defocus, view.max_radius)
     scene = _Scene.of(surfaces, stack, margin)
     film = _Film(scene.slope, image.shape[1], stack.largest)
     indices = scene.occupied.any(dim=(1, 2)).nonzero().flatten().tolist()
     for done, index in enumerate(reversed(indices), 1):
         radius = stack.signed[index]
         window = _bounds(scene.occupied[index]).within(*scene.slope.shape[-2:])
-        spread, reach = spreader.spread(scene.light(index, window), radius)
+        corner = view.part(window.top - margin, window.left - margin)
+        spread, reach = spreader.spread(scene.light(index, window), radius, corner)
         reached = window.grown(reach)
         on_film = reached.within(*scene.slope.shape[-2:])
         film.expose(radius, on_film.seen_from(reached).of(spread), on_film)

@@ -15,6 +15,7 @@ from ..errors import InputError
 from .aperture import CIRCLE, Aperture
 from .blocks import Block, OnProgress, Surroundings, in_blocks, part_of
 from .bokehme import BokehMeOptions, render_bokehme
+from .chromatic import axial_shift, render_in_colors
 from .color import linear_to_srgb, srgb_to_linear
 from .defocus import Defocus
 from .drbokeh import DrBokehOptions, drbokeh_surroundings, prepare_drbokeh, render_drbokeh
@@ -211,7 +212,8 @@ def _render_frame(
     view = View.of(radius)
 
     def render_block(block: Block, report: OnProgress | None) -> Tensor:
-        result = kind.render(
+        result = render_in_colors(
+            kind.render,
             light(block.outer),
             block.outer.of(radius).to(working),
             aperture,
@@ -221,7 +223,13 @@ def _render_frame(
         )
         return (result if linear else linear_to_srgb(result)).to(image)
 
-    around = kind.surroundings and kind.surroundings(view, options)
+    shift = axial_shift(aperture, *image.shape[-2:])
+    widest = replace(
+        view,
+        least_radius=min(view.least_radius, view.least_radius + shift),
+        largest_radius=max(view.largest_radius, view.largest_radius + shift),
+    )
+    around = kind.surroundings and kind.surroundings(widest, options)
     in_blocks(render_block, rendered, around, kind.bytes_per_pixel, device, on_progress)
 
 

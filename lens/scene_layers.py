@@ -74,6 +74,10 @@ class Cells(NamedTuple):
     maps: Tensor
     side: int
 
+    def shifted(self, radius: float) -> Cells:
+        """The maps with `radius` added to the last one, which is the defocus."""
+        return Cells(torch.cat([self.maps[:, :-1], self.maps[:, -1:] + radius], 1), self.side)
+
     def seen(self, height: int, width: int, view: View) -> Tensor:
         """`[1,C,height,width]`: the part in a view, bilinear."""
         rows = self._between(view.top, height, self.maps.shape[-2])
@@ -107,6 +111,14 @@ class LayerPlan:
     cuts: tuple[float | None, ...]
     extensions: tuple[Cells, ...]
     fills: tuple[Cells, ...]
+
+    def shifted(self, radius: float) -> LayerPlan:
+        """The plan for a defocus to which `radius` (px) is added everywhere."""
+        return LayerPlan(
+            tuple(None if cut is None else cut + radius for cut in self.cuts),
+            tuple(cells.shifted(radius) for cells in self.extensions),
+            tuple(cells.shifted(radius) for cells in self.fills),
+        )
 
 
 class _Cut(NamedTuple):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from .blur_disc import BlurDisc
 from .layered_fft import KEPT_BYTES, fast_length, pack, unpack
+from .tiles import Tile, TileGrid
 from .view import View
-from .window import Window
 
 # Sides of the tiles that a layer is cut into, px: a CPU wants a tile in its cache, a GPU wants few.
 TILE_SIDES = {"cpu": (64, 96, 128, 160, 192, 256, 320, 384, 512)}
@@ -27,20 +26,19 @@ class Spreader:
 
     Args:
         disc: the blur disc at any radius.
-        view: where the picture lies.
     """
 
-    def __init__(self, disc: BlurDisc, view: View) -> None:
+    def __init__(self, disc: BlurDisc) -> None:
         self.disc = disc
-        self.view = view
         self._spectra: dict[tuple[float, int], Tensor] = {}
 
-    def spread(self, light: Tensor, radius: float) -> tuple[Tensor, int]:
+    def spread(self, light: Tensor, radius: float, view: View) -> tuple[Tensor, int]:
         """Spread all light over the disc of one signed radius.
 
         Args:
             light: `[C,h,w]`, the last channel or two weights that are 0 where there is no light.
             radius: signed blur radius, px.
+            view: where the light lies in the picture.
 
         Returns:
             `[C,h+2·reach,w+2·reach]`, >= 0, and reach, px.
@@ -48,44 +46,78 @@ class Spreader:
         if radius == 0:
             return light, 0
         reach = self.disc.reach(abs(radius))
+        varies = self.disc.aperture.varies_over_field
+        spread = (
+            self._over_field(light, radius, view) if varies else self._everywhere(light, radius)
+        )
+        # Transforms leave tiny negatives where there is no light.
+        return spread.clamp_(min=0.0), reach
+
+    def _everywhere(self, light: Tensor, radius: float) -> Tensor:
+        """With the same disc everywhere, in whatever tiles cost least."""
+        reach = self.disc.reach(abs(radius))
         tile, side = _tiling(reach, light.device.type)
         height, width = light.shape[-2:]
-        rows, columns = math.ceil(height / tile), math.ceil(width / tile)
-        padded = F.pad(light, (0, columns * tile - width, 0, rows * tile - height))
-        result = light.new_zeros(len(light), rows * tile + 2 * reach, columns * tile + 2 * reach)
-        for top, left in _lit_tiles(padded[-2:], tile):
-            window = Window(top, left, top + tile, left + tile)
-            target = window.grown(reach).moved(reach, reach)
-            target.of(result).add_(self._tile_spread(window.of(padded), radius, reach, side))
-        # Transforms leave tiny negatives where there is no light.
-        return result[:, : height + 2 * reach, : width + 2 * reach].clamp_(min=0.0), reach
+        grid = TileGrid(height, width, tile)
+        return self._in_tiles(light, reach, grid, lambda _: self._spectrum(radius, side, light))
 
-    def _tile_spread(self, light: Tensor, radius: float, reach: int, side: int) -> Tensor:
-        extent = light.shape[-1] + 2 * reach
-        surround = (reach, side - light.shape[-1] - reach) * 2
-        spectra = torch.fft.fft2(F.pad(pack(light[None]), surround))
-        transform = self._spectrum(radius, side, light)
-        if self.disc.is_point_symmetric:
-            torch.view_as_real(spectra).mul_(transform[..., None])
-        else:
-            spectra *= transform
-        return unpack(torch.fft.ifft2(spectra), len(light))[0, :, :extent, :extent]
+    def _over_field(self, light: Tensor, radius: float, view: View) -> Tensor:
+        """With a disc for every place in the field, in tiles that fade into each other."""
+        reach = self.disc.reach(abs(radius))
+        grid = TileGrid.over_field(view, light.shape[-2], light.shape[-1])
+        side = fast_length(grid.extent + 2 * reach)
+
+        def spectrum(tile: Tile) -> Tensor:
+            (place,) = grid.fields([tile], view, torch.device("cpu")).tolist()
+            return _transformed(self.disc.draw(abs(radius), radius > 0, tuple(place)), side, light)
+
+        return self._in_tiles(light, reach, grid, spectrum)
+
+    def _in_tiles(
+        self, light: Tensor, reach: int, grid: TileGrid, spectrum: Callable[[Tile], Tensor]
+    ) -> Tensor:
+        height, width = light.shape[-2:]
+        left, right, top, bottom = grid.padding(reach)
+        canvas = light.new_zeros(len(light), top + height + bottom, left + width + right)
+        padded, fade = grid.padded(light[None]), grid.fade(light)
+        for tile in _lit_tiles(padded, grid):
+            own = grid.cut(padded, tile)
+            row, column = tile.row * grid.size, tile.column * grid.size
+            extent = grid.extent + 2 * reach
+            canvas[:, row : row + extent, column : column + extent] += _convolved(
+                own * fade if grid.overlap else own, spectrum(tile), reach
+            )
+        return canvas[:, top - reach : top + height + reach, left - reach : left + width + reach]
 
     def _spectrum(self, radius: float, side: int, like: Tensor) -> Tensor:
-        """Fourier transform of a disc centred on the origin; real if it is point symmetric."""
+        """The transform of a disc in the middle of the field; kept for the next tiles."""
         key = (radius, side)
         if key not in self._spectra:
-            drawn = self.disc.draw(abs(radius)).to(like)
-            if radius > 0:
-                drawn = drawn.flip(0, 1)
-            reach = drawn.shape[0] // 2
-            origin = F.pad(drawn, (0, side - drawn.shape[1], 0, side - drawn.shape[0]))
-            transform = torch.fft.fft2(origin.roll((-reach, -reach), (0, 1)))
+            transform = _transformed(self.disc.draw(abs(radius), radius > 0), side, like)
             kept = transform.real.clone() if self.disc.is_point_symmetric else transform
             if sum(other.nbytes for other in self._spectra.values()) + kept.nbytes > KEPT_BYTES:
                 self._spectra.clear()
             self._spectra[key] = kept
         return self._spectra[key]
+
+
+def _convolved(light: Tensor, spectrum: Tensor, reach: int) -> Tensor:
+    """`[C,n,n]` spread by a disc to `[C,n+2·reach,n+2·reach]`."""
+    side, extent = spectrum.shape[-1], light.shape[-1] + 2 * reach
+    surround = (reach, side - light.shape[-1] - reach) * 2
+    spectra = torch.fft.fft2(F.pad(pack(light[None]), surround))
+    if spectrum.is_complex():
+        spectra *= spectrum
+    else:
+        torch.view_as_real(spectra).mul_(spectrum[..., None])
+    return unpack(torch.fft.ifft2(spectra), len(light))[0, :, :extent, :extent]
+
+
+def _transformed(disc: Tensor, side: int, like: Tensor) -> Tensor:
+    """Fourier transform `[side,side]` of a disc centred on the origin."""
+    reach = disc.shape[0] // 2
+    origin = F.pad(disc.to(like), (0, side - disc.shape[1], 0, side - disc.shape[0]))
+    return torch.fft.fft2(origin.roll((-reach, -reach), (0, 1)))
 
 
 def _tiling(reach: int, device: str) -> tuple[int, int]:
@@ -99,10 +131,8 @@ def _tiling(reach: int, device: str) -> tuple[int, int]:
     return tile, fast_length(tile + 2 * reach)
 
 
-def _lit_tiles(weights: Tensor, tile: int) -> Iterator[tuple[int, int]]:
-    """Corners of the tiles of `[n,H,W]` that hold light."""
-    rows, columns = weights.shape[-2] // tile, weights.shape[-1] // tile
-    is_lit = F.max_pool2d(weights.amax(0)[None], tile)[0].gt(0).tolist()
-    for row, column in product(range(rows), range(columns)):
-        if is_lit[row][column]:
-            yield row * tile, column * tile
+def _lit_tiles(padded: Tensor, grid: TileGrid) -> Iterator[Tile]:
+    """The tiles of `[1,C,...]`, padded to its grid, that hold light."""
+    tiles = grid.tiles(1)
+    is_lit = torch.stack([grid.cut(padded[:, -2:], tile).amax() for tile in tiles]) > 0
+    yield from (tile for tile, lit in zip(tiles, is_lit.tolist(), strict=True) if lit)

@@ -58,6 +58,14 @@ class View:
         y = (self.top + row - self.picture_height / 2.0) / half_diagonal
         return x, y
 
+    def shifted(self, radius: float) -> View:
+        """The view of the same picture with `radius` (px) added to every signed blur radius."""
+        return replace(
+            self,
+            least_radius=self.least_radius + radius,
+            largest_radius=self.largest_radius + radius,
+        )
+
     def part(self, top: int, left: int) -> View:
         """The view of a part whose first pixel is at (top, left) of this block."""
         return replace(self, top=self.top + top, left=self.left + left)

@@ -50,7 +50,9 @@ class TestChoosingALens:
         assert Lens().name == DEFAULT_LENS
 
     def test_an_unknown_one(self) -> None:
-        with pytest.raises(InputError, match="Choose one of: layered, drbokeh, bokehme, taf") as error:
+        with pytest.raises(
+            InputError, match="Choose one of: layered, drbokeh, bokehme, taf"
+        ) as error:
             Lens("petzval")
         assert "'petzval'" in str(error.value)
 
