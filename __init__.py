@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import FocusPullerError
+    from .headless.aperture_command import bokeh_preview
     from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights
     from .headless.render import render
@@ -57,6 +58,7 @@ _HOMES = {
     "Lens": "lens.render",
     "Photo": "photo.photo",
     "SceneLayer": "lens.scene_layers",
+    "bokeh_preview": "headless.aperture_command",
     "bokehme_lens": "models.bokehme.handle",
     "compress_highlights": "headless.highlights",
     "load_depth": "photo.depth_files",
@@ -88,6 +90,7 @@ __all__ = [
     "Lens",
     "Photo",
     "SceneLayer",
+    "bokeh_preview",
     "bokehme_lens",
     "comfy_entrypoint",
     "compress_highlights",

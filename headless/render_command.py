@@ -15,8 +15,6 @@ import torch
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..lens.aperture import CIRCLE, Aperture
-from ..lens.color import luminance
 from ..lens.depth import Depth
 from ..lens.drbokeh import DrBokehOptions
 from ..lens.focus import Focus
@@ -30,6 +28,7 @@ from ..photo.exif import CameraData
 from ..photo.exr import require_openexr
 from ..photo.files import make_folder
 from ..photo.photo import Photo, check_quality, format_of, load_photo, save_photo
+from .aperture_options import add_aperture_options, aperture_from, grey
 from .render import choose_focus, render
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe
 from .settings import BOOLEANS
@@ -123,7 +122,7 @@ def execute(options: argparse.Namespace) -> None:
             camera=camera,
             bokeh_level=options.bokeh_level,
             lens=_lens(options),
-            aperture=_aperture(options),
+            aperture=aperture_from(options),
             highlights=_highlights(options),
             roll_off=not to_exr,
             linear=is_linear,
@@ -233,12 +232,7 @@ def _add_lens_options(parser: argparse.ArgumentParser) -> None:
         "networks arnet=FILE and iunet=FILE; for Dr.Bokeh foreground=FILE (a mask) and "
         "background=FILE (the picture without it); may be repeated",
     )
-    group.add_argument("--blades", type=int, default=0, help="of the iris, 3..20; 0 is a circle")
-    group.add_argument("--rotation", metavar="DEGREES", type=float, default=0.0)
-    group.add_argument("--roundness", type=float, default=0.0, help="0 straight blades, 1 circle")
-    group.add_argument(
-        "--aperture-image", metavar="FILE", type=Path, help="any shape, white on black"
-    )
+    add_aperture_options(group)
     group.add_argument("--device", help="where to render, such as cpu or cuda:1")
 
 
@@ -392,21 +386,7 @@ def _place(options: argparse.Namespace) -> Callable[[Depth], Focus]:
 
 
 def _focus_mask(options: argparse.Namespace) -> torch.Tensor | None:
-    return None if options.focus_mask is None else _grey(options.focus_mask)
-
-
-def _aperture(options: argparse.Namespace) -> Aperture:
-    shape = None if options.aperture_image is None else _grey(options.aperture_image)[0]
-    if shape is not None and options.blades:
-        raise InputError("--blades", "an --aperture-image beside it", "Give one of the two.")
-    if shape is None and options.blades == 0:
-        return CIRCLE
-    return Aperture(options.blades, options.rotation, options.roundness, shape)
-
-
-def _grey(path: Path) -> torch.Tensor:
-    """`[1,H,W]` brightness of an image file."""
-    return luminance(to_planar(torch.from_numpy(load_photo(path).image)[None]))[:, 0]
+    return None if options.focus_mask is None else grey(options.focus_mask)
 
 
 def _lens(options: argparse.Namespace) -> Lens:

@@ -1,6 +1,7 @@
 """ComfyUI nodes: thin adapters around `lens` and `photo`. Ids are forever, workflows hold them."""
 
-from .camera import ApertureNode, CameraNode
+from .aperture import ApertureNode, BokehPreview
+from .camera import CameraNode
 from .comfy import ComfyExtension, io
 from .depth import AlignDepth, DepthFromImage, LoadDepth, StabilizeDepth
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
@@ -19,6 +20,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     StabilizeDepth,
     CameraNode,
     ApertureNode,
+    BokehPreview,
     FocusPoint,
     FocusFromMask,
     FocusDistance,

@@ -1,20 +1,15 @@
-"""The camera: Camera and Aperture."""
+"""The camera: focal length, f-number and sensor."""
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from ..errors import InputError
-from ..lens.aperture import MAX_BLADES, Aperture
-from ..lens.color import luminance
-from ..lens.image import to_planar
 from ..lens.optics import Camera
 from ..photo.exif import CameraData
 from ..photo.photo import Photo
 from .comfy import io
-from .node import CATEGORY, names_node, renames
-from .previews import aperture_picture, camera_text, shown
-from .sockets import ApertureSocket, CameraSocket, PhotoSocket, expect
+from .node import CATEGORY, names_node
+from .previews import camera_text, shown
+from .sockets import CameraSocket, PhotoSocket, expect
 
 
 class CameraNode(io.ComfyNode):
@@ -107,62 +102,3 @@ def _sources(photo: CameraData) -> str:
         f"{name}: from {'the photo' if told else 'this node, the photo does not tell it'}"
         for name, told in known.items()
     )
-
-
-class ApertureNode(io.ComfyNode):
-    """The shape of the blur disc."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="FocusPullerAperture",
-            display_name="Aperture",
-            category=CATEGORY,
-            description="The shape of the iris, which is the shape of every out-of-focus light.",
-            inputs=[
-                io.Int.Input(
-                    "blades",
-                    default=7,
-                    min=0,
-                    max=MAX_BLADES,
-                    tooltip="Number of iris blades, 3 to 20; 0 is a perfect circle.",
-                ),
-                io.Float.Input(
-                    "rotation_degrees",
-                    default=0.0,
-                    min=-360.0,
-                    max=360.0,
-                    step=1.0,
-                    tooltip="Turns the shape counter-clockwise, in degrees.",
-                ),
-                io.Float.Input(
-                    "roundness",
-                    default=0.3,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="0: straight blades. 1: a circle.",
-                ),
-                io.Image.Input(
-                    "shape",
-                    optional=True,
-                    tooltip="Any shape instead of blades, white on black (a heart, a star). Its "
-                    "longer side gets the diameter of the blur disc. Of a batch, the first counts.",
-                ),
-            ],
-            outputs=[ApertureSocket.Output(display_name="aperture")],
-        )
-
-    @classmethod
-    @names_node
-    @renames(**{"aperture image": "shape"})
-    def execute(
-        cls,
-        blades: int,
-        rotation_degrees: float,
-        roundness: float,
-        shape: Tensor | None = None,
-    ) -> io.NodeOutput:
-        drawn = None if shape is None else luminance(to_planar(shape, "shape"))[0, 0]
-        aperture = Aperture(blades, rotation_degrees, roundness, drawn)
-        return io.NodeOutput(aperture, ui=shown(cls, picture=aperture_picture(aperture)))

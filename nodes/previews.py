@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..lens.aperture import Aperture
 from ..lens.blur_disc import BlurDisc
+from ..lens.color import linear_to_srgb
 from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.highlights import Highlights
@@ -47,9 +50,16 @@ def depth_picture(depth: Depth) -> Tensor:
 
 
 def aperture_picture(aperture: Aperture) -> Tensor:
-    """`[1,3,H,W]`: the blur disc of a point behind the focus, white on black."""
-    disc = BlurDisc(aperture, edge="linear", weighting="energy").draw(APERTURE_PREVIEW_RADIUS_PX)
-    return (disc / disc.amax()).expand(1, 3, -1, -1)
+    """`[1,3,H,W]`: the blur disc of a point behind the focus, white on black.
+
+    Where it changes over the field, the one in the upper left corner comes first.
+    """
+    disc = BlurDisc(aperture, edge="linear", weighting="energy")
+    corner = math.sqrt(0.5)
+    places = [(-corner, -corner), (0.0, 0.0)] if aperture.varies_over_field else [(0.0, 0.0)]
+    drawn = [disc.draw(APERTURE_PREVIEW_RADIUS_PX, field=place) for place in places]
+    coded = torch.cat([linear_to_srgb(each / each.amax()) for each in drawn], dim=1)
+    return (coded / coded.amax()).expand(1, 3, -1, -1)
 
 
 def depth_text(depth: Depth) -> str:

@@ -217,8 +217,24 @@ class TestRender:
                 "layered",
                 fp.Aperture(5, 20.0, 0.2),
             ),
+            (
+                [
+                    *["--squeeze", "1.5", "--obstruction", "0.4", "--cats-eye", "0.8"],
+                    *["--swirl", "0.5", "--spherical-aberration", "-0.6"],
+                    *["--axial-chromatism", "-3"],
+                ],
+                "bokehme",
+                fp.Aperture(
+                    squeeze=1.5,
+                    obstruction=0.4,
+                    cats_eye=0.8,
+                    swirl=0.5,
+                    spherical_aberration=-0.6,
+                    axial_chromatism=-3.0,
+                ),
+            ),
         ],
-        ids=["lens", "options", "switch", "aperture"],
+        ids=["lens", "options", "switch", "aperture", "traits"],
     )
     def test_lens_and_aperture_have_options(self, cli, folder, words, lens, aperture):
         assert cli(*RENDER, "--bokeh-level", 12, *words, "-o", "out.png").code == 0
@@ -561,6 +577,9 @@ class TestRenderRefuses:
             ),
             (["--blades", "2"], "blades: received 2"),
             (["--blades", "5", "--roundness", "3"], "roundness: received 3.0"),
+            (["--cats-eye", "2"], "cats_eye: received 2.0"),
+            (["--squeeze", "0"], "squeeze: received 0.0"),
+            (["--axial-chromatism", "nan"], "axial_chromatism: received nan"),
             (["--device", "abacus"], "device: received abacus"),
         ],
     )
@@ -750,12 +769,55 @@ class TestRun:
         assert not (folder / "pictures").exists()
 
 
+class TestAperture:
+    def test_the_picture_shows_behind_above_in_front(self, cli, folder):
+        done = cli("aperture", "--blades", 3, "--cats-eye", 0.7, "--radius", 10, "-o", "k.png")
+        assert (done.code, done.stdout.strip()) == (0, "k.png")
+        expected = fp.bokeh_preview(fp.Aperture(3, cats_eye=0.7), radius=10)
+        assert expected.shape == (2, 640, 960, 3)
+        saved = load_photo(folder / "k.png").image
+        np.testing.assert_allclose(saved, np.concatenate([*expected]), atol=0.6 / 255)
+
+    def test_size_and_shape_are_options(self, cli, folder):
+        bar = np.zeros((30, 30), np.uint8)
+        bar[:, 12:18] = 255
+        Image.fromarray(bar).save("bar.png")
+        options = ["--aperture-image", "bar.png", "--radius", 8, "--size", "90x60"]
+        assert cli("aperture", *options, "-o", "new/k.png").code == 0
+        aperture = fp.Aperture(image=torch.from_numpy(bar / 255.0))
+        expected = fp.bokeh_preview(aperture, radius=8, width=90, height=60)
+        saved = load_photo(folder / "new" / "k.png").image
+        np.testing.assert_allclose(saved, np.concatenate([*expected]), atol=0.6 / 255)
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["--radius", "400"], "radius: received 400.0 px for a picture of 960×640"),
+            (["--swirl", "3"], "swirl: received 3.0"),
+            (["--blades", "5", "--aperture-image", "bar.png"], "bar.png"),
+        ],
+    )
+    def test_what_has_no_meaning_is_refused(self, cli, folder, words, said):
+        done = cli("aperture", *words, "-o", "k.png")
+        assert (done.code, done.stdout) == (1, "")
+        assert said in done.stderr
+        assert not (folder / "k.png").exists()
+
+    def test_its_own_shape_is_not_overwritten(self, cli, folder):
+        Image.fromarray(np.full((9, 9), 255, np.uint8)).save("shape.png")
+        before = (folder / "shape.png").read_bytes()
+        done = cli("aperture", "--aperture-image", "shape.png", "-o", "shape.png")
+        assert "--out: received shape.png, an input." in done.stderr
+        assert (folder / "shape.png").read_bytes() == before
+
+
 class TestHelp:
     def test_it_lists_the_commands(self, cli):
         done = cli("--help")
         assert (done.code, done.stderr) == (0, "")
         assert re.search(r"^ +render +\w", done.stdout, re.MULTILINE)
         assert re.search(r"^ +run +\w", done.stdout, re.MULTILINE)
+        assert re.search(r"^ +aperture +\w", done.stdout, re.MULTILINE)
 
     @pytest.mark.parametrize(
         ("command", "options"),
@@ -771,6 +833,14 @@ class TestHelp:
                 ],
             ),
             ("run", ["--set", "--out", "--input", "--server", "--device"]),
+            (
+                "aperture",
+                [
+                    *["--out", "--radius", "--size", "--blades", "--rotation", "--roundness"],
+                    *["--aperture-image", "--squeeze", "--obstruction", "--cats-eye", "--swirl"],
+                    *["--spherical-aberration", "--axial-chromatism"],
+                ],
+            ),
         ],
     )
     def test_a_command_explains_its_options_and_shows_examples(self, cli, command, options):
@@ -785,9 +855,10 @@ class TestHelp:
 
     def test_the_examples_are_understood(self):
         """Each example of the help, up to the point where its files are missing."""
-        from focuspuller.headless import cli, run_command
+        from focuspuller.headless import aperture_command, cli, run_command
 
-        text = (render_command.EXAMPLES + run_command.EXAMPLES).replace("\\\n", " ")
+        commands = (render_command, run_command, aperture_command)
+        text = "".join(command.EXAMPLES for command in commands).replace("\\\n", " ")
         examples = re.findall(r"^  focuspuller (.+)$", text, re.MULTILINE)
         assert len(examples) >= 6
         for example in examples:

@@ -1,4 +1,4 @@
-"""Camera and Aperture."""
+"""Camera."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from focuspuller.lens.blur_disc import BlurDisc
 from focuspuller.lens.optics import Camera
-from focuspuller.nodes import ApertureNode, CameraNode
-from focuspuller.nodes.previews import APERTURE_PREVIEW_RADIUS_PX
+from focuspuller.nodes import CameraNode
 from focuspuller.photo.exif import CameraData
 from focuspuller.photo.photo import Photo
 
 FIFTY = {"f_number": 1.8, "focal_length_mm": 50.0, "sensor_width_mm": 36.0}
 CROP_CAMERA = CameraData(focal_length_mm=35.0, f_number=4.0, sensor_width_mm=23.5)
-SEVEN_BLADES = {"blades": 7, "rotation_degrees": 0.0, "roundness": 0.0}
 
 
 def photo_with(camera_data: CameraData) -> Photo:
@@ -64,57 +61,3 @@ class TestCamera:
     def test_another_packs_camera_is_refused(self, refuses, foreign):
         message = refuses(CameraNode, "photo", **FIFTY, photo=foreign)
         assert type(foreign).__name__ in message
-
-
-class TestAperture:
-    def test_the_numbers_become_an_aperture(self):
-        aperture = ApertureNode.execute(blades=5, rotation_degrees=20.0, roundness=0.4)[0]
-        assert (aperture.blades, aperture.rotation_degrees) == (5, 20.0)
-        assert (aperture.roundness, aperture.image) == (0.4, None)
-
-    def test_no_blades_are_a_circle(self):
-        assert ApertureNode.execute(**SEVEN_BLADES | {"blades": 0})[0].is_circle
-
-    def test_its_picture_shows_a_disc_of_the_right_area(self, preview):
-        shown = preview(ApertureNode.execute(**SEVEN_BLADES | {"blades": 0}))[..., 0]
-        area = math.pi * APERTURE_PREVIEW_RADIUS_PX**2
-        assert shown.sum() == pytest.approx(area, rel=0.02)
-        assert shown.max() == 1.0
-
-    def test_its_picture_shows_fewer_corners_than_the_circle(self, preview):
-        circle = preview(ApertureNode.execute(**SEVEN_BLADES | {"blades": 0})).mean()
-        triangle = preview(ApertureNode.execute(**SEVEN_BLADES | {"blades": 3})).mean()
-        # An inscribed triangle fills 3√3/4π of its circle.
-        assert triangle / circle == pytest.approx(3 * math.sqrt(3) / (4 * math.pi), rel=0.02)
-
-    def test_a_drawn_shape_replaces_the_blades(self):
-        bar = torch.zeros(1, 40, 40, 3)
-        bar[:, :, 15:25] = 1.0
-        aperture = ApertureNode.execute(**SEVEN_BLADES, shape=bar)[0]
-        disc = BlurDisc(aperture).draw(12.0)
-        assert aperture.image.shape == (40, 40)
-        # Tall and narrow: the light reaches far up but not as far aside.
-        assert disc.sum(1).count_nonzero() > 2 * disc.sum(0).count_nonzero()
-
-    @pytest.mark.parametrize(
-        ("name", "value"),
-        [
-            ("blades", 2),
-            ("blades", 21),
-            ("blades", -3),
-            ("roundness", 1.5),
-            ("roundness", math.nan),
-            ("rotation_degrees", math.inf),
-        ],
-    )
-    def test_numbers_without_meaning_are_refused(self, refuses, name, value):
-        assert str(value) in refuses(ApertureNode, name, **SEVEN_BLADES | {name: value})
-
-    @pytest.mark.parametrize("value", [0.0, math.nan])
-    def test_a_shape_without_light_is_refused(self, refuses, value):
-        shape = torch.full((1, 8, 8, 3), value)
-        assert "without light" in refuses(ApertureNode, "shape", **SEVEN_BLADES, shape=shape)
-
-    def test_an_empty_batch_of_shapes_is_refused(self, refuses):
-        shape = torch.ones(0, 8, 8, 3)
-        assert "[0, 8, 8, 3]" in refuses(ApertureNode, "shape", **SEVEN_BLADES, shape=shape)

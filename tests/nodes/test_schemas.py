@@ -21,6 +21,7 @@ NODE_IDS = [
     "FocusPullerAlignDepth",
     "FocusPullerAperture",
     "FocusPullerBokehMeLens",
+    "FocusPullerBokehPreview",
     "FocusPullerCamera",
     "FocusPullerCompressHighlights",
     "FocusPullerDefocusMap",
@@ -44,10 +45,14 @@ NODE_IDS = [
 # So do these: the inputs of each node, in the order of their widgets.
 INPUT_IDS = {
     "FocusPullerAlignDepth": ["depth", "image", "radius", "edge_threshold"],
-    "FocusPullerAperture": ["blades", "rotation_degrees", "roundness", "shape"],
+    "FocusPullerAperture": [
+        *["blades", "rotation_degrees", "roundness", "shape", "squeeze", "obstruction"],
+        *["spherical_aberration", "cats_eye", "swirl", "axial_chromatism"],
+    ],
     "FocusPullerBokehMeLens": [
         *["light", "gamma", "weighting", "method", "highlights", "arnet", "iunet"],
     ],
+    "FocusPullerBokehPreview": ["aperture", "radius", "width", "height"],
     "FocusPullerCamera": ["f_number", "focal_length_mm", "sensor_width_mm", "photo"],
     "FocusPullerCompressHighlights": ["image", "highlights", "linear"],
     "FocusPullerDefocusMap": ["depth", "focus", "bokeh_level", "focus_scale", "camera", "image"],
