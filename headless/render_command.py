@@ -99,7 +99,7 @@ def execute(options: argparse.Namespace) -> None:
 
         look = Look(
             _lens(options),
-            _aperture(options),
+            aperture_from(options),
             _highlights(options),
             partial(_camera, options),
             _place(options),
@@ -416,7 +416,7 @@ def _lens(options: argparse.Namespace) -> Lens:
 
 
 def _drbokeh_lens(chosen: dict[str, Any], files: dict[str, str], linear: bool) -> Lens:
-    mask = _grey(Path(files["foreground"])) if "foreground" in files else None
+    mask = grey(Path(files["foreground"])) if "foreground" in files else None
     plate = load_photo(Path(files["background"])) if "background" in files else None
     if plate is not None:
         chosen.setdefault("linear", linear and not plate.is_from_exr)

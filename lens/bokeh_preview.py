@@ -51,7 +51,7 @@ def _lights(aperture: Aperture, defocus: float, shift: float, height: int, width
     """`[3,H,W]` linear light of the grid at one signed blur radius, px."""
     disc, view = BlurDisc(aperture, edge="linear"), View(height, width)
     picture = torch.zeros(3, height, width)
-    cell = (2 * BlurDisc.reach(abs(defocus) + abs(shift)) + 1) * (1.0 + LEAST_GAP)
+    cell = (2 * disc.reach(abs(defocus) + abs(shift)) + 1) * (1.0 + LEAST_GAP)
     for row in _places(height, cell):
         for column in _places(width, cell):
             field = view.field(row + 0.5, column + 0.5)

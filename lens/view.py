@@ -18,24 +18,25 @@ class View:
     Args:
         picture_height: of the whole picture, px.
         picture_width: of the whole picture, px.
-        least_radius: the smallest signed blur radius in the whole picture, px.
-        largest_radius: the largest, px.
         top: row of the block's first pixel, px.
         left: its column, px.
+        least_radius: the smallest signed blur radius in the whole picture, px.
+        largest_radius: the largest, px.
     """
 
     picture_height: int
     picture_width: int
-    least_radius: float = 0.0
-    largest_radius: float = 0.0
     top: int = 0
     left: int = 0
+    least_radius: float = 0.0
+    largest_radius: float = 0.0
 
     @classmethod
     def of(cls, defocus: Tensor) -> View:
         """The view of a whole picture, from its signed blur radius `[B,1,H,W]`, px."""
         least, largest = (float(bound) for bound in defocus.detach().aminmax())
-        return cls(defocus.shape[-2], defocus.shape[-1], least, largest)
+        height, width = defocus.shape[-2:]
+        return cls(height, width, least_radius=least, largest_radius=largest)
 
     @property
     def max_radius(self) -> float:

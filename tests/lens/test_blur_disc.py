@@ -168,7 +168,7 @@ def test_all_traits_together_spread_exactly_the_light_there_is(
     for place in PLACES:
         for in_front in (False, True):
             drawn = BlurDisc(aperture, edge).draw(radius, in_front, place)
-            assert drawn.shape == (2 * BlurDisc.reach(radius) + 1,) * 2
+            assert drawn.shape == (2 * BlurDisc().reach(radius) + 1,) * 2
             assert float(drawn.double().sum()) == pytest.approx(1.0, abs=1e-5)
             assert float(drawn.min()) >= 0.0
 
@@ -195,7 +195,7 @@ def test_the_weight_of_an_image_does_not_jump(radius: float) -> None:
 def test_discs_change_smoothly_with_the_radius(aperture: Aperture, edge) -> None:
     """From one drawing to the next, little light moves; an image is drawn with finite samples."""
     disc = BlurDisc(aperture, edge)
-    side = 2 * BlurDisc.reach(8.0) + 1
+    side = 2 * BlurDisc().reach(8.0) + 1
     before = None
     for radius in torch.arange(0.0, 8.0, 0.02).tolist():
         drawn = disc.draw(radius, field=(0.6, -0.5))
