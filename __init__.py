@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import FocusPullerError
     from .headless.aperture_command import bokeh_preview
+    from .headless.fit import fit_bokeh_level, fit_camera
     from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights
     from .headless.render import render
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .lens.depth import Depth
     from .lens.depth_sequence import DepthStabilizer
     from .lens.drbokeh import DrBokehOptions
+    from .lens.fit import FittedLens
     from .lens.focus import Focus, pull_focus
     from .lens.focus_path import FocusPath
     from .lens.highlights import Highlights
@@ -50,6 +52,7 @@ _HOMES = {
     "Depth": "lens.depth",
     "DrBokehOptions": "lens.drbokeh",
     "DepthStabilizer": "lens.depth_sequence",
+    "FittedLens": "lens.fit",
     "Focus": "lens.focus",
     "FocusPath": "lens.focus_path",
     "FocusPullerError": "errors",
@@ -61,6 +64,8 @@ _HOMES = {
     "bokeh_preview": "headless.aperture_command",
     "bokehme_lens": "models.bokehme.handle",
     "compress_highlights": "headless.highlights",
+    "fit_bokeh_level": "headless.fit",
+    "fit_camera": "headless.fit",
     "load_depth": "photo.depth_files",
     "load_photo": "photo.photo",
     "pull_focus": "lens.focus",
@@ -83,6 +88,7 @@ __all__ = [
     "Depth",
     "DepthStabilizer",
     "DrBokehOptions",
+    "FittedLens",
     "Focus",
     "FocusPath",
     "FocusPullerError",
@@ -94,6 +100,8 @@ __all__ = [
     "bokehme_lens",
     "comfy_entrypoint",
     "compress_highlights",
+    "fit_bokeh_level",
+    "fit_camera",
     "load_depth",
     "load_photo",
     "pull_focus",

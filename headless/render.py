@@ -92,7 +92,7 @@ def render(
     pictures = without_negative_light(pictures)
     check_kinds(camera, aperture, highlights, focus_point)
     height, width = pictures.shape[-2:]
-    scene = _scene(depth, disparity).for_image(height, width)
+    scene = scene_from(depth, disparity).for_image(height, width)
     sharp = choose_focus(
         scene,
         focus=focus,
@@ -167,7 +167,8 @@ def check_kinds(camera: object, aperture: object, highlights: object, focus_poin
         raise InputError("focus_point", repr(focus_point), "Give (x, y) as fractions, 0..1.")
 
 
-def _scene(depth: Map | Depth | None, disparity: Map | None) -> Depth:
+def scene_from(depth: Map | Depth | None, disparity: Map | None) -> Depth:
+    """The depth from the one of both that is given; as in `render`."""
     exactly_one({"depth": depth, "disparity": disparity})
     if disparity is not None:
         return Depth.from_relative(planar_map(disparity, "disparity"))

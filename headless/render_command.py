@@ -82,8 +82,8 @@ def add_to(commands: Any) -> None:
         help=".jpg, .png, .webp, .tif, or .exr for linear light that is not clipped; of frames, "
         "a folder, a pattern such as %%04d.png, or a video",
     )
-    _add_depth_options(parser)
-    _add_focus_options(parser)
+    add_depth_options(parser)
+    add_focus_options(parser, required=True)
     _add_camera_options(parser)
     _add_lens_options(parser)
     _add_highlight_options(parser)
@@ -102,15 +102,15 @@ def execute(options: argparse.Namespace) -> None:
             aperture_from(options),
             _highlights(options),
             partial(_camera, options),
-            _place(options),
+            focus_place(options),
         )
         render_sequence(options, look)
         return
     check_single(options)
     _check_out(options)
-    photo = _photo(options.photo)
-    depth = _depth(options, photo).for_image(*photo.image.shape[:2])
-    focus = _place(options)(depth)
+    photo = open_photo(options.photo)
+    depth = depth_of(options, photo).for_image(*photo.image.shape[:2])
+    focus = focus_place(options)(depth)
     camera = _camera(options, photo.camera_data)
     is_linear = options.linear and not photo.is_from_exr
     to_exr = format_of(options.out) == "EXR"
@@ -127,7 +127,7 @@ def execute(options: argparse.Namespace) -> None:
             roll_off=not to_exr,
             linear=is_linear,
             device=options.device or ("cuda" if torch.cuda.is_available() else None),
-            on_progress=lambda fraction: _show(bar, fraction),
+            on_progress=lambda fraction: show(bar, fraction),
         )
     make_folder(options.out.parent)
     save_photo(
@@ -143,11 +143,13 @@ def execute(options: argparse.Namespace) -> None:
     print(options.out)
 
 
-def _show(bar: tqdm[Any], fraction: float) -> None:
+def show(bar: tqdm[Any], fraction: float) -> None:
+    """Move a bar to the finished fraction."""
     bar.update(fraction - bar.n)
 
 
-def _add_depth_options(parser: argparse.ArgumentParser) -> None:
+def add_depth_options(parser: argparse.ArgumentParser) -> None:
+    """Add to a command what tells where the depth is and how to read it."""
     group = parser.add_argument_group("depth (default: the depth inside the photo)")
     group.add_argument(
         "--depth",
@@ -170,9 +172,11 @@ def _add_depth_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_focus_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("focus (exactly one place)")
-    places = group.add_mutually_exclusive_group(required=True)
+def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> None:
+    """Add the places that can be focused on to a command, exactly one or at most one."""
+    title = "focus (exactly one place)" if required else "focus (where it is known)"
+    group = parser.add_argument_group(title)
+    places = group.add_mutually_exclusive_group(required=required)
     places.add_argument(
         "--focus", metavar="X,Y", type=_point, help="a point, as fractions from the top left"
     )
@@ -281,7 +285,7 @@ def _point(text: str) -> tuple[float, float]:
     return x, y
 
 
-def _photo(path: Path) -> Photo:
+def open_photo(path: Path) -> Photo:
     """Load the photo and say what is wrong with it."""
     photo = load_photo(path)
     for problem in photo.problems:
@@ -310,7 +314,8 @@ def _files_of_lens(options: argparse.Namespace) -> list[Path]:
     return [Path(value) for name, _, value in named if name in files]
 
 
-def _depth(options: argparse.Namespace, photo: Photo) -> Depth:
+def depth_of(options: argparse.Namespace, photo: Photo) -> Depth:
+    """The depth from its file or from the photo."""
     if options.depth is not None:
         near_is_white = not options.near_is_black
         depth = load_depth(
@@ -373,7 +378,7 @@ def _highlights(options: argparse.Namespace) -> Highlights | None:
     return Highlights(options.highlights, **given)
 
 
-def _place(options: argparse.Namespace) -> Callable[[Depth], Focus]:
+def focus_place(options: argparse.Namespace) -> Callable[[Depth], Focus]:
     """What finds the focus that the options ask for in a depth map."""
     return partial(
         choose_focus,

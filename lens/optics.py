@@ -185,6 +185,19 @@ def f_number_for_bokeh_level(level: float, camera: Camera, focus_disparity: floa
     return float(wide_open) / level
 
 
+def focus_scale_for_bokeh_level(level: float, camera: Camera, focus_disparity: float) -> float:
+    """The focus scale f_s at which `camera`, focused there, has bokeh level `level` (px per 1/m).
+
+    Raises:
+        InputError: the level is not above zero; no focus scale makes it that small.
+    """
+    if not level > 0:
+        raise InputError("bokeh_level", repr(level), "Give a number above zero.")
+    # K is `unscaled / (f_s − f δ_f)`.
+    unscaled = camera_bokeh_level(camera, 0.0)
+    return float(unscaled) / level + camera.focal_length_mm / 1000.0 * focus_disparity
+
+
 def hyperfocal_distance(camera: Camera, acceptable_coc_mm: float | None = None) -> float:
     """Focus distance in metres from which infinity is just acceptably sharp: `f²/(N c) + f`."""
     coc = camera.acceptable_coc_mm if acceptable_coc_mm is None else acceptable_coc_mm

@@ -4,6 +4,7 @@ from .aperture import ApertureNode, BokehPreview
 from .camera import CameraNode
 from .comfy import ComfyExtension, io
 from .depth import AlignDepth, DepthFromImage, LoadDepth, StabilizeDepth
+from .fit import FitLens
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
 from .highlights import CompressHighlights, RecoverHighlights
 from .lenses import BokehMeLens, DrBokehLens, LayeredLens, TafLens
@@ -32,6 +33,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     LayeredLens,
     RecoverHighlights,
     RenderBokeh,
+    FitLens,
     CompressHighlights,
     RenderBokehVideo,
     SavePhoto,

@@ -27,6 +27,7 @@ NODE_IDS = [
     "FocusPullerDefocusMap",
     "FocusPullerDepthFromImage",
     "FocusPullerDrBokehLens",
+    "FocusPullerFitLens",
     "FocusPullerFocusDistance",
     "FocusPullerFocusFromMask",
     "FocusPullerFocusPoint",
@@ -60,6 +61,9 @@ INPUT_IDS = {
         *["image", "mask", "encoding", "near_is_white", "near_m", "far_m"],
     ],
     "FocusPullerDrBokehLens": ["layers", "kernel", "foreground", "background", "linear"],
+    "FocusPullerFitLens": [
+        *["all_in_focus", "bokeh", "depth", "camera", "focus", "lens", "linear"],
+    ],
     "FocusPullerFocusDistance": ["distance", "unit", "focus_range"],
     "FocusPullerFocusFromMask": ["depth", "mask", "focus_range"],
     "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range"],
