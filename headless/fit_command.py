@@ -79,8 +79,7 @@ def add_to(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Fit and print what was found."""
-    if options.preview is not None:
-        format_of(options.preview)
+    _check_preview(options)
     sharp, photo = open_photo(options.sharp), open_photo(options.photo)
     depth = depth_of(options, sharp if sharp.depth is not None else photo)
     focus = _focus(options, depth)
@@ -104,6 +103,16 @@ def execute(options: argparse.Namespace) -> None:
         _save_preview(options, sharp, photo, depth, fitted)
     values = _values(fitted)
     print(json.dumps(values, indent=2) if options.json else _table(values))
+
+
+def _check_preview(options: argparse.Namespace) -> None:
+    """Find out before fitting what would make saving fail."""
+    if options.preview is None:
+        return
+    format_of(options.preview)
+    for path in (options.sharp, options.photo, options.depth, options.focus_mask):
+        if path and path.exists() and options.preview.exists() and options.preview.samefile(path):
+            raise InputError("--preview", f"{path}, an input", "Give another name, to keep it.")
 
 
 def _add_camera_options(parser: argparse.ArgumentParser) -> None:

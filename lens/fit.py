@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 import torch
@@ -44,7 +45,7 @@ Interval = tuple[float, float]
 SSIM_WINDOW = 11
 # The search for K: steps of the first scan, and where the golden section ends, as factors.
 SCAN_RATIO = 1.3
-LEVEL_PRECISION = 1.004
+LEVEL_PRECISION = 1.01
 # Steps of ln K on either side of the best, to see how sharply it stands out.
 CURVATURE_STEP = 0.1
 # A rendering that leaves more of the difference than this is no better than the sharp picture.
@@ -55,6 +56,7 @@ WIDE_LEVEL = 0.3
 
 # Two pictures of one view: their luminance correlates at least so, and best in place.
 LEAST_CORRELATION = 0.5
+LIKENESS_SIDE = 48
 ALIGNMENT_SIDE = 192
 LARGEST_SHIFT = 8
 ALLOWED_SHIFT = 1
@@ -246,6 +248,8 @@ def _fit(
         min(disparity + fit.disparity_spread, high),
     )
     problems = _doubts(fit.level_spread, fit.unexplained())
+    if disparity in limits.focus and 0 < disparity < (1.0 if not depth.is_metric else math.inf):
+        problems += ("The focus lies far in front of or behind the scene.",)
     if focus_interval[1] - focus_interval[0] > 0.5 * limits.span:
         problems += ("The photo hardly tells where the focus is.",)
     return FittedLens(
@@ -347,10 +351,11 @@ class _LevelSearch:
         margin = min(math.ceil(SCAN_RATIO * radius), min(pair.sharp.shape[-2:]) // 4)
         level, loss = self._golden(pair, best, margin)
         sharp_loss = self._loss(pair, 0.0, margin)
-        self._report(1.0)
         if self._largest(level) * pair.side < LEAST_RADIUS_PX or loss >= NO_BLUR * sharp_loss:
+            self._report(1.0)
             return self._unblurred(pair.side, sharp_loss)
         spread = self._spread(pair, level, loss, margin)
+        self._report(1.0)
         interval = (level * math.exp(-spread), level * math.exp(spread))
         plane = float(self.focus.plane[0])
         problems = _doubts(spread, loss / sharp_loss)
@@ -393,7 +398,8 @@ class _LevelSearch:
         height, width = alike.shape[-2:]
         self.renderings += 1
         self._report(min(self.renderings / self.EXPECTED, 0.95))
-        return 1.0 - float(alike[..., margin : height - margin, margin : width - margin].mean())
+        inner = alike[..., margin : height - margin, margin : width - margin]
+        return max(1.0 - float(inner.mean()), 0.0)
 
     def _golden(self, pair: Pair, start: float, margin: int) -> tuple[float, float]:
         """The best K around a start, and its loss; golden section over ln K."""
@@ -462,43 +468,47 @@ def _checked(sharp: Tensor, photo: Tensor, depth: Depth) -> Depth:
 
 def _check_alike(sharp: Tensor, photo: Tensor) -> None:
     """Refuse pictures of different things and pictures that are shifted against each other."""
-    height, width = sharp.shape[-2:]
-    scale = min(1.0, ALIGNMENT_SIDE / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = [
-        F.interpolate(luminance(coded(image)), size, mode="bilinear", antialias=True)
-        for image in (sharp, photo)
-    ]
-    reach = min(LARGEST_SHIFT, min(size) // 8)
-    rows, columns = size
-    inner = small[1][..., reach : rows - reach, reach : columns - reach]
-    correlation = {
-        (down, right): _correlation(
-            small[0][
-                ...,
-                reach - down : rows - reach - down,
-                reach - right : columns - reach - right,
-            ],
-            inner,
-        )
-        for down in range(-reach, reach + 1)
-        for right in range(-reach, reach + 1)
-    }
-    down, right = max(correlation, key=correlation.__getitem__)
-    best = correlation[down, right]
-    if not best >= LEAST_CORRELATION:
+    first, second = (_thumbnail(image, LIKENESS_SIDE) for image in (sharp, photo))
+    likeness = _correlation(first, second)
+    if likeness < LEAST_CORRELATION:
         raise InputError(
             "all_in_focus, bokeh",
-            f"pictures that are hardly alike (correlation {max(best, 0.0):.2f})",
+            f"pictures that are hardly alike (correlation {max(likeness, 0.0):.2f})",
             "Give two pictures of the same view, with something to see in both.",
         )
+    first, second = (_thumbnail(image, ALIGNMENT_SIDE) for image in (sharp, photo))
+    down, right = _shift(first, second)
     if max(abs(down), abs(right)) > ALLOWED_SHIFT:
-        shift = f"{right / scale:+.0f} px across and {down / scale:+.0f} px down"
+        scale = max(sharp.shape[-2:]) / max(first.shape[-2:])
+        shift = f"{right * scale:+.0f} px across and {down * scale:+.0f} px down"
         raise InputError(
             "all_in_focus, bokeh",
             f"a photo that is shifted against the all-in-focus picture by about {shift}",
             "Align the two pictures.",
         )
+
+
+def _thumbnail(image: Tensor, side: int) -> Tensor:
+    """Coded luminance `[1,1,h,w]` with a longest edge of `side` px at most."""
+    height, width = image.shape[-2:]
+    scale = min(1.0, side / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return F.interpolate(luminance(coded(image)), size, mode="bilinear", antialias=True)
+
+
+def _shift(first: Tensor, second: Tensor) -> tuple[int, int]:
+    """By how many px (down, right) the second picture lies off the first; blur does not move it."""
+    rows, columns = first.shape[-2:]
+    reach = min(LARGEST_SHIFT, min(rows, columns) // 8)
+    inner = second[..., reach : rows - reach, reach : columns - reach]
+
+    def likeness(shift: tuple[int, int]) -> float:
+        top, left = reach - shift[0], reach - shift[1]
+        moved = first[..., top : top + rows - 2 * reach, left : left + columns - 2 * reach]
+        return _correlation(moved, inner)
+
+    steps = range(-reach, reach + 1)
+    return max(product(steps, steps), key=likeness)
 
 
 def _correlation(first: Tensor, second: Tensor) -> float:

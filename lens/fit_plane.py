@@ -42,9 +42,10 @@ SEARCHED_LEVELS = 48
 DISPARITY_BINS = 64
 STARTS = 5
 # How far beyond the scene's depth the focus may lie, as a fraction of its range.
-BEYOND = 0.25
+BEYOND = 0.5
 
 STEPS = 12
+FIRST_STEPS = 6
 # Steps are those of δ_f, as a fraction of the scene's range, and of ln K.
 SMALL_STEP = 1e-3
 LARGE_STEP = (0.15, 0.4)
@@ -202,10 +203,10 @@ def fit_plane(
     pair = Pair.of(sharp, photo, disparity, START_SIDE)
     fits = []
     for start in starts:
-        fits.append(refine(pair, start, limits))
+        fits.append(refine(pair, start, limits, FIRST_STEPS))
         report(0.5 * len(fits) / len(starts))
     # Each trusts other pixels, so what counts is how much of the blur there it explains.
-    best = min(fits, key=PlaneFit.unexplained)
+    best = refine(pair, min(fits, key=PlaneFit.unexplained).plane, limits)
     longest = max(sharp.shape[-2:])
     for side in SIDES:
         # The blur becomes known better on the way.
@@ -278,23 +279,24 @@ def _local_minima(values: Tensor) -> list[tuple[int, int]]:
     return sorted(((i, j) for i, j in places), key=lambda place: float(values[place]))
 
 
-def refine(pair: Pair, start: Plane, limits: Limits) -> PlaneFit:
+def refine(pair: Pair, start: Plane, limits: Limits, steps: int = STEPS) -> PlaneFit:
     """Gauss-Newton (Levenberg-Marquardt) from a start, on the gradient of the TAF lens."""
     plane, damping = limits.within(start), 1e-3
-    here = _Comparison(pair, plane, limits)
-    for _ in range(STEPS):
+    here = Comparison(pair, plane, limits)
+    for _ in range(steps):
         normal, descent = here.normal_equations()
         for _ in range(5):
             step = _step(normal, descent, damping)
             tried = limits.within(plane.moved(limits.span * step[0], step[1]))
-            there = _Comparison(pair, tried, limits, trust=here.trust)
+            there = Comparison(pair, tried, limits, here.trust)
             if there.mismatch(here.scale) < here.mismatch(here.scale):
                 break
             damping = max(8 * damping, 1e-2)
         else:
             break
         damping = max(damping / 5, 1e-6)
-        plane, here = tried, _Comparison(pair, tried, limits)
+        plane, here = tried, there
+        here.weigh(_trust(plane.radius(pair)))
         if max(map(abs, step)) < SMALL_STEP:
             break
     return here.fit()
@@ -308,24 +310,30 @@ def _step(normal: Tensor, descent: Tensor, damping: float) -> tuple[float, float
     return first, second
 
 
-class _Comparison:
-    """A rendering beside the photograph."""
+class Comparison:
+    """A rendering with the TAF lens beside the photograph.
+
+    Args:
+        pair: of one size.
+        plane: what is rendered.
+        limits: of the scene.
+        trust: how much each pixel counts, `[1,1,H,W]`; by default, as is right for this plane.
+    """
 
     def __init__(
-        self,
-        pair: Pair,
-        plane: Plane,
-        limits: Limits,
-        trust: Tensor | None = None,
+        self, pair: Pair, plane: Plane, limits: Limits, trust: Tensor | None = None
     ) -> None:
         self.pair, self.plane, self.limits = pair, plane, limits
-        radius = plane.radius(pair)
-        self.trust = _trust(radius) if trust is None else trust
-        self.radius = radius.requires_grad_()
-        picture = coded(render_taf(pair.sharp, self.radius, CIRCLE, TafOptions()))
-        self.gain = _gain(picture.detach(), pair.photo, self.trust)
-        self.picture = self.gain * picture
-        self.difference = self.picture.detach() - pair.photo
+        self.radius = plane.radius(pair).requires_grad_()
+        self.rendered = coded(render_taf(pair.sharp, self.radius, CIRCLE, TafOptions()))
+        self.weigh(_trust(self.radius.detach()) if trust is None else trust)
+
+    def weigh(self, trust: Tensor) -> None:
+        """Let every pixel count as much as `trust` says, and match the exposures by that."""
+        self.trust = trust
+        self.gain = _gain(self.rendered.detach(), self.pair.photo, trust)
+        self.picture = self.gain * self.rendered
+        self.difference = self.picture.detach() - self.pair.photo
         self.squares = self.difference.square().sum(1, keepdim=True)
 
     @property

@@ -816,6 +816,7 @@ class TestHelp:
         done = cli("--help")
         assert (done.code, done.stderr) == (0, "")
         assert re.search(r"^ +render +\w", done.stdout, re.MULTILINE)
+        assert re.search(r"^ +fit +\w", done.stdout, re.MULTILINE)
         assert re.search(r"^ +run +\w", done.stdout, re.MULTILINE)
         assert re.search(r"^ +aperture +\w", done.stdout, re.MULTILINE)
 
@@ -830,6 +831,13 @@ class TestHelp:
                     *["--bokeh-level", "--focal-length", "--sensor-width", "--lens"],
                     *["--lens-option", "--blades", "--linear", "--quality", "--device", "--out"],
                     *["--highlights", "--highlight-threshold", "--halo-color", "--exr-bits"],
+                ],
+            ),
+            (
+                "fit",
+                [
+                    *["--depth", "--focus", "--focus-mask", "--focal-length", "--sensor-width"],
+                    *["--focus-scale", "--f-number", "--lens", "--json", "--preview", "--device"],
                 ],
             ),
             ("run", ["--set", "--out", "--input", "--server", "--device"]),
@@ -855,12 +863,12 @@ class TestHelp:
 
     def test_the_examples_are_understood(self):
         """Each example of the help, up to the point where its files are missing."""
-        from focuspuller.headless import aperture_command, cli, run_command
+        from focuspuller.headless import aperture_command, cli, fit_command, run_command
 
-        commands = (render_command, run_command, aperture_command)
+        commands = (render_command, fit_command, run_command, aperture_command)
         text = "".join(command.EXAMPLES for command in commands).replace("\\\n", " ")
         examples = re.findall(r"^  focuspuller (.+)$", text, re.MULTILINE)
-        assert len(examples) >= 6
+        assert len(examples) >= 9
         for example in examples:
             options = cli._parser().parse_args(example.split())
             assert callable(options.execute)

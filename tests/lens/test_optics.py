@@ -162,6 +162,17 @@ class TestConversionsAgree:
         level = optics.camera_bokeh_level(camera, 0.4)
         assert optics.f_number_for_bokeh_level(level, CAMERA, 0.4) == pytest.approx(f_number)
 
+    @pytest.mark.parametrize("focus_scale", [0.6, 1.0, 2.5])
+    def test_focus_scale_for_a_bokeh_level_inverts_it(self, focus_scale: float) -> None:
+        level = optics.camera_bokeh_level(CAMERA, 0.4, focus_scale)
+        found = optics.focus_scale_for_bokeh_level(level, CAMERA, 0.4)
+        assert found == pytest.approx(focus_scale)
+
+    @pytest.mark.parametrize("level", [0.0, -1.0, float("nan")])
+    def test_no_focus_scale_makes_no_blur(self, level: float) -> None:
+        with pytest.raises(InputError, match="bokeh_level"):
+            optics.focus_scale_for_bokeh_level(level, CAMERA, 0.4)
+
     def test_blur_in_pixels_scales_with_the_image_and_on_the_sensor_not_at_all(self) -> None:
         half = replace(CAMERA, image_width_px=512)
         full_px = optics.circle_of_confusion_px(BACKGROUND, SUBJECT, CAMERA)
