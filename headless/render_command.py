@@ -83,7 +83,15 @@ def add_to(commands: Any) -> None:
         "a folder, a pattern such as %%04d.png, or a video",
     )
     add_depth_options(parser)
-    add_focus_options(parser, required=True)
+    places = add_focus_options(parser, required=True)
+    places.add_argument(
+        "--focus-key",
+        metavar="FRAME:PLACE",
+        type=keyframe,
+        action="append",
+        help="of several frames: a place at a frame, counted from 0, such as 24:0.4,0.3 or "
+        "24:2.5m; repeated, the focus moves from one to the next",
+    )
     _add_camera_options(parser)
     _add_lens_options(parser)
     _add_highlight_options(parser)
@@ -172,8 +180,12 @@ def add_depth_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> None:
-    """Add the places that can be focused on to a command, exactly one or at most one."""
+def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> Any:
+    """Add the places that can be focused on to a command, exactly one or at most one.
+
+    Returns:
+        The group of them, to add further places to.
+    """
     title = "focus (exactly one place)" if required else "focus (where it is known)"
     group = parser.add_argument_group(title)
     places = group.add_mutually_exclusive_group(required=required)
@@ -188,14 +200,6 @@ def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> None:
         type=float,
         help="1/m for metric depth, 0..1 (1 = nearest) for relative",
     )
-    places.add_argument(
-        "--focus-key",
-        metavar="FRAME:PLACE",
-        type=keyframe,
-        action="append",
-        help="of several frames: a place at a frame, counted from 0, such as 24:0.4,0.3 or "
-        "24:2.5m; repeated, the focus moves from one to the next",
-    )
     group.add_argument(
         "--focus-range",
         metavar="R",
@@ -203,6 +207,7 @@ def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> None:
         default=0.0,
         help="how much depth stays sharp: metres with --focus-distance, else disparity",
     )
+    return places
 
 
 def _add_camera_options(parser: argparse.ArgumentParser) -> None:
