@@ -60,6 +60,7 @@ LIKENESS_SIDE = 48
 ALIGNMENT_SIDE = 192
 LARGEST_SHIFT = 8
 ALLOWED_SHIFT = 1
+LEAST_SIDE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -452,6 +453,11 @@ def _checked(sharp: Tensor, photo: Tensor, depth: Depth) -> Depth:
             "all_in_focus, bokeh",
             f"pictures of {sizes[0]} and {sizes[1]} px",
             "Give two pictures of the same view and size.",
+        )
+    if min(sharp.shape[-2:]) < LEAST_SIDE:
+        size = f"{sharp.shape[-1]}×{sharp.shape[-2]} px"
+        raise InputError(
+            "all_in_focus, bokeh", size, f"Give pictures of {LEAST_SIDE} px or more on each side."
         )
     if len(depth.disparity) != 1:
         raise InputError("depth", f"{len(depth.disparity)} maps", "Give one.")

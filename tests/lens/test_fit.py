@@ -288,6 +288,10 @@ class TestWhatCannotBeFitted:
     def test_pictures_of_different_size(self) -> None:
         self.refused("144×96 and 142×96", self.sharp, self.photo[..., :-2], self.depth)
 
+    def test_pictures_that_are_too_small(self) -> None:
+        small = self.sharp[..., :20, :30]
+        self.refused("30×20 px", small, small, self.depth)
+
     def test_a_shifted_picture(self) -> None:
         self.refused(
             r"shifted .* about \+6 px across and -4 px down",
