@@ -8,11 +8,11 @@ from torch import Tensor
 from ..lens import fit
 from ..lens.color import srgb_to_linear
 from ..lens.depth import Depth
-from ..lens.fit import FittedLens, OnProgress, Unknown
+from ..lens.fit import FIT_LENS, FittedLens, OnProgress, Unknown
 from ..lens.focus import Focus
 from ..lens.image import without_negative_light
 from ..lens.optics import Camera
-from ..lens.render import DEFAULT_LENS, Lens
+from ..lens.render import Lens
 from .devices import device_called
 from .render import Array, Map, opened, scene_from
 
@@ -25,7 +25,7 @@ def fit_camera(
     *,
     focus: Focus | None = None,
     unknown: Unknown = "f_number",
-    lens: str | Lens = DEFAULT_LENS,
+    lens: str | Lens = FIT_LENS,
     linear: bool = False,
     device: torch.device | str | None = None,
     on_progress: OnProgress | None = None,
@@ -70,7 +70,7 @@ def fit_bokeh_level(
     *,
     disparity: Map | None = None,
     focus: Focus | None = None,
-    lens: str | Lens = DEFAULT_LENS,
+    lens: str | Lens = FIT_LENS,
     linear: bool = False,
     device: torch.device | str | None = None,
     on_progress: OnProgress | None = None,

@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..lens.depth import Depth
-from ..lens.fit import FittedLens, fit_picture
+from ..lens.fit import FIT_LENS, FittedLens, fit_picture
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved
 from ..lens.optics import Camera
-from ..lens.render import DEFAULT_LENS, LENSES, Lens
+from ..lens.render import LENSES, Lens
 from ..photo.files import make_folder
 from ..photo.photo import Photo, format_of, save_photo
 from .fit import fit_bokeh_level, fit_camera, light_of
@@ -62,7 +62,7 @@ def add_to(commands: Any) -> None:
     group.add_argument(
         "--lens",
         choices=LENSES,
-        default=DEFAULT_LENS,
+        default=FIT_LENS,
         help="renderer for the bokeh level and the preview",
     )
     group.add_argument("--linear", action="store_true", help="the pictures hold linear light")

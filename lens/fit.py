@@ -42,6 +42,8 @@ from .render import Lens, render
 Unknown = Literal["f_number", "focus_scale"]
 Interval = tuple[float, float]
 
+# The renderer of Generative Refocusing eq. 5.
+FIT_LENS = "bokehme"
 SSIM_WINDOW = 11
 # The search for K: steps of the first scan, and where the golden section ends, as factors.
 SCAN_RATIO = 1.3
@@ -196,7 +198,7 @@ def fit_bokeh_level(
         focus = fitted.focus
     elif len(focus.plane) != 1:
         raise InputError("focus", f"{len(focus.plane)} planes", "Give the focus of one image.")
-    search = _LevelSearch(sharp, photo, depth, focus, lens or Lens("bokehme"), on_progress)
+    search = _LevelSearch(sharp, photo, depth, focus, lens or Lens(FIT_LENS), on_progress)
     found = search.run()
     if fitted is None:
         return found
@@ -308,7 +310,7 @@ def fit_picture(
     """
     scene = depth.resized(*sharp.shape[-2:])
     defocus = defocus_from_bokeh_level(scene, fitted.focus, fitted.bokeh_level)
-    rendered = coded(render(sharp, defocus, lens or Lens("bokehme")))
+    rendered = coded(render(sharp, defocus, lens or Lens(FIT_LENS)))
     taken = coded(photo)
     return torch.cat([rendered, taken, (4.0 * (rendered - taken).abs()).clamp(max=1.0)], dim=-1)
 
