@@ -95,7 +95,7 @@ class FitLens(io.ComfyNode):
         scene = expect(depth, Depth, "depth", DEPTH_ADVICE)
         taken_with = expect_if_given(camera, Camera, "camera", "Connect Camera.")
         known_focus = expect_if_given(focus, Focus, "focus", FOCUS_ADVICE)
-        renderer = expect_if_given(lens, Lens, "lens", "Connect TAF Lens or BokehMe Lens.")
+        renderer = expect_if_given(lens, Lens, "lens", "Connect a lens of Focus Puller.")
         device = render_device()
         sharp = _light(all_in_focus, "all_in_focus", linear, device)
         photo = _light(bokeh, "bokeh", linear, device)
