@@ -89,7 +89,7 @@ def render_bokehme(
         Linear light `[B,C,H,W]`; differentiable in `image` and `defocus` with method "fft".
     """
     if options.highlights:
-        image = brighten_highlights(image, defocus)
+        image = brighten_highlights(image, defocus, view)
     if options.gamma is None:
         return _scatter_average(image, defocus, aperture, options, on_progress, view)
     powered = decode_gamma(linear_to_srgb(image), options.gamma)
@@ -97,7 +97,7 @@ def render_bokehme(
     return srgb_to_linear(encode_gamma(blurred, options.gamma))
 
 
-def brighten_highlights(image: Tensor, defocus: Tensor) -> Tensor:
+def brighten_highlights(image: Tensor, defocus: Tensor, view: View | None = None) -> Tensor:
     """Give clipped highlights that are out of focus some of their light back.
 
     BokehMe multiplies coded values by up to 1.4. It measures defocus in disparity, of a map that
@@ -106,13 +106,17 @@ def brighten_highlights(image: Tensor, defocus: Tensor) -> Tensor:
     Args:
         image: linear light `[B,C,H,W]`.
         defocus: signed blur radius `[B,1,H,W]`, px.
+        view: the range of radii is that of this whole picture; of each image if None.
 
     Returns:
         Linear light `[B,C,H,W]`.
     """
     coded = linear_to_srgb(image)
-    largest, least = (bound(defocus, (1, 2, 3), keepdim=True) for bound in (torch.amax, torch.amin))
-    disparity = defocus / (largest - least).clamp(min=1.0)
+    if view is None:
+        span = defocus.amax((1, 2, 3), keepdim=True) - defocus.amin((1, 2, 3), keepdim=True)
+    else:
+        span = defocus.new_tensor(view.largest_radius - view.least_radius)
+    disparity = defocus / span.clamp(min=1.0)
     is_blurred = torch.tanh(200.0 * (disparity.square() - HIGHLIGHT_LEAST_DEFOCUS**2)).clamp(min=0)
     is_light = torch.tanh(10.0 * (coded - HIGHLIGHT_THRESHOLD)).clamp(min=0)
     return srgb_to_linear(coded * (1.0 + HIGHLIGHT_GAIN * is_blurred * is_light))

@@ -242,6 +242,7 @@ def pull_push(values: Tensor, weight: Tensor, levels: int | None = None) -> Tens
     means = sums / coverage.clamp(min=1e-12)
     left = None if levels is None else levels - 1
     coarse = pull_push(means, (coverage > 0).to(values.dtype), left)
-    size = (values.shape[-2], values.shape[-1])
-    filled = F.interpolate(coarse, size, mode="bilinear", align_corners=False)
+    # Twice the size exactly, also where an odd size was rounded up: cells stay where they are.
+    doubled = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+    filled = doubled[..., : values.shape[-2], : values.shape[-1]]
     return torch.where(weight > 0, values, filled)

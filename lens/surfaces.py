@@ -102,7 +102,9 @@ def _largest(values: Tensor, reach: int) -> Tensor:
 def surroundings(max_radius: float) -> Surroundings:
     """What a pixel's surfaces depend on."""
     cell = 2 ** _fill_levels(max_radius)
-    return Surroundings(_reach(max_radius) + 2 * cell + max(SLOPE_REACH, MATTE_REACH) + 1, cell)
+    # A cell takes from its neighbours, which take from theirs of twice the size, and so on.
+    filled = 3 * cell
+    return Surroundings(_reach(max_radius) + filled + max(SLOPE_REACH, MATTE_REACH) + 1, cell)
 
 
 def _reach(max_radius: float) -> int:

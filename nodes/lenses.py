@@ -9,6 +9,7 @@ from torch import Tensor
 from ..lens.blur_disc import Weighting
 from ..lens.bokehme import BokehMeOptions, Method
 from ..lens.drbokeh import MAX_LAYERS, DrBokehOptions, Kernel
+from ..lens.layered import LayeredOptions
 from ..lens.render import Lens
 from ..models.bokehme.handle import bokehme_lens
 from ..models.registry import BOKEHME_ARNET, BOKEHME_FOLDER, BOKEHME_IUNET, WEIGHT_SUFFIXES
@@ -212,17 +213,24 @@ class LayeredLens(io.ComfyNode):
             display_name="Layered Lens",
             category=LENSES_CATEGORY,
             description="Surfaces hide each other as before a real lens: sharp edges stay clean, "
-            "and the background shows through a blurred foreground. For exact depth, as 3D "
-            "programs make it; the soft depth of estimators leaves outlines.",
-            is_experimental=True,
-            inputs=[],
+            "and the background shows through a blurred foreground. Render Bokeh uses it when no "
+            "lens is connected.",
+            inputs=[
+                io.Boolean.Input(
+                    "repair_depth",
+                    default=True,
+                    optional=True,
+                    tooltip="On: soft depth edges are made hard and uneven depth smooth before "
+                    "rendering, as estimated depth needs it. Off: the depth is taken as it is.",
+                )
+            ],
             outputs=[LensSocket.Output(display_name="lens")],
         )
 
     @classmethod
     @names_node
-    def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(Lens("layered"))
+    def execute(cls, repair_depth: bool = True) -> io.NodeOutput:
+        return io.NodeOutput(Lens("layered", LayeredOptions(repair_depth)))
 
 
 def _weights(name: str) -> Path | None:

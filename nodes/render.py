@@ -139,7 +139,7 @@ class RenderBokeh(io.ComfyNode):
                 ),
                 DefocusSocket.Input("defocus", tooltip="Blur of every pixel, from Defocus Map."),
                 LensSocket.Input(
-                    "lens", optional=True, tooltip="The renderer; without one, BokehMe Lens."
+                    "lens", optional=True, tooltip="The renderer; without one, Layered Lens."
                 ),
                 ApertureSocket.Input(
                     "aperture", optional=True, tooltip="Shape of the blur; without one, a circle."

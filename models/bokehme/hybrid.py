@@ -70,7 +70,7 @@ def render_hybrid(
     report = on_progress or (lambda fraction: None)
     if not (aperture.is_circle and aperture.is_bare_iris):
         _say_that_networks_are_round()
-    lit = brighten_highlights(image, defocus) if options.highlights else image
+    lit = brighten_highlights(image, defocus, view) if options.highlights else image
     classical = render_bokehme(
         lit,
         defocus,

@@ -223,7 +223,7 @@ class TestRender:
                     *["--swirl", "0.5", "--spherical-aberration", "-0.6"],
                     *["--axial-chromatism", "-3"],
                 ],
-                "bokehme",
+                "layered",
                 fp.Aperture(
                     squeeze=1.5,
                     obstruction=0.4,

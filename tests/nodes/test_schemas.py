@@ -68,7 +68,7 @@ INPUT_IDS = {
     "FocusPullerFocusFromMask": ["depth", "mask", "focus_range"],
     "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range"],
     "FocusPullerFocusPull": ["start", "end", "frames", "easing"],
-    "FocusPullerLayeredLens": [],
+    "FocusPullerLayeredLens": ["repair_depth"],
     "FocusPullerLoadDepth": ["file", "encoding", "near_is_white", "near_m", "far_m"],
     "FocusPullerLoadPhoto": ["photo"],
     "FocusPullerRecoverHighlights": ["image", "stops", "threshold", "halo_color", "linear"],
