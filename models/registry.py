@@ -1,4 +1,4 @@
-"""The one list of weights that users may bring: what they are and where they come from.
+"""The one list of weights: what they are, where they come from and who brings them.
 
 Loaders, error messages and nodes read it. Digests are missing for what we have seen no copy of.
 """
@@ -15,7 +15,8 @@ class Weights:
     Args:
         network: as people call it.
         file: its published name.
-        folder: where users keep it, below ComfyUI's folder of models.
+        folder: where users keep it, below ComfyUI's folder of models; empty if it comes with the
+            package.
         source: address of the publication.
         licence: what is known of the terms.
     """
@@ -36,3 +37,11 @@ _LICENCE = "unclear: none of its own; the code was published as MIT and as non-c
 
 BOKEHME_ARNET = Weights("BokehMe's ARNet", "arnet.pth", BOKEHME_FOLDER, _BOKEHME, _LICENCE)
 BOKEHME_IUNET = Weights("BokehMe's IUNet", "iunet.pth", BOKEHME_FOLDER, _BOKEHME, _LICENCE)
+
+EDGE = Weights(
+    "Focus Puller's edge network",
+    "weights.safetensors",
+    "",
+    "https://github.com/focuspuller/focuspuller",
+    "Apache-2.0; trained on procedural scenes alone",
+)

@@ -272,6 +272,7 @@ class TestPyproject:
             *ROOT.glob("web/**/*.js"),
             *ROOT.glob("workflows/**/*.json"),
             *ROOT.glob("samples/*.jpg"),
+            *ROOT.glob("models/**/*.safetensors"),
         ]
         assert needed
         assert set(needed) <= installed
