@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import FocusPullerError
     from .headless.aperture_command import bokeh_preview
+    from .headless.depth import refine_depth
     from .headless.fit import fit_bokeh_level, fit_camera
     from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights
@@ -70,6 +71,7 @@ _HOMES = {
     "load_photo": "photo.photo",
     "pull_focus": "lens.focus",
     "recover_highlights": "headless.highlights",
+    "refine_depth": "headless.depth",
     "render": "headless.render",
     "render_frames": "headless.frames",
     "run_workflow": "headless.runner",
@@ -106,6 +108,7 @@ __all__ = [
     "load_photo",
     "pull_focus",
     "recover_highlights",
+    "refine_depth",
     "render",
     "render_frames",
     "run_workflow",

@@ -19,7 +19,6 @@ from ..lens.depth import Depth
 from ..lens.drbokeh import DrBokehOptions
 from ..lens.focus import Focus
 from ..lens.highlights import Highlights
-from ..lens.image import to_planar
 from ..lens.optics import Camera, f_number_for_bokeh_level
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
 from ..models.bokehme.handle import bokehme_lens
@@ -29,6 +28,7 @@ from ..photo.exr import require_openexr
 from ..photo.files import make_folder
 from ..photo.photo import Photo, check_quality, format_of, load_photo, save_photo
 from .aperture_options import add_aperture_options, aperture_from, grey
+from .depth_options import add_edge_options, improved_depth
 from .render import choose_focus, render
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe
 from .settings import BOOLEANS
@@ -175,9 +175,7 @@ def add_depth_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--near", metavar="M", type=float, help="metres of the nearest value")
     group.add_argument("--far", metavar="M", type=float, help="metres of the farthest value")
     group.add_argument("--near-is-black", action="store_true", help="dark is near in the image")
-    group.add_argument(
-        "--align-depth", action="store_true", help="pull depth edges onto those of the photo"
-    )
+    add_edge_options(group)
 
 
 def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> Any:
@@ -330,11 +328,8 @@ def depth_of(options: argparse.Namespace, photo: Photo) -> Depth:
         depth = photo.depth
     else:
         raise InputError("depth", f"none in {photo.path}", "Give a depth map with --depth FILE.")
-    if not options.align_depth:
-        return depth
-    guide = to_planar(torch.from_numpy(photo.image)[None])
-    height, width = guide.shape[-2:]
-    return depth.resized(height, width).aligned_to(guide)
+    is_linear = options.linear and not photo.is_from_exr
+    return improved_depth(options, depth, photo.image, is_linear)
 
 
 def _camera(options: argparse.Namespace, data: CameraData) -> Camera | None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ from ..photo.files import make_folder
 from ..photo.frames import check_distinct, find_frames, frame_path, has_number, is_pattern
 from ..photo.photo import WRITABLE_SUFFIXES, check_quality, format_of, save_photo
 from ..photo.video import Frame, video_container, writing_video
+from .depth_options import improved_depth, improves_depth
 from .devices import device_called
 from .render import render_with_highlights
 from .sequence_options import focus_path, is_video
@@ -97,8 +99,8 @@ def render_sequence(options: argparse.Namespace, look: Look) -> None:
 
 
 def _planned(options: argparse.Namespace, look: Look, shot: Shot) -> Iterator[_Planned]:
-    # The depth may lie in the pictures, or be aligned to them.
-    depth_needs_pictures = options.depth is None or options.align_depth
+    # The depth may lie in the pictures, or be improved by them.
+    depth_needs_pictures = options.depth is None or improves_depth(options)
     branches = lockstep(shot.pictures(), 3 if depth_needs_pictures else 2)
     pictures, for_images, *for_depths = branches
     images = map(_planar, for_images)
@@ -123,23 +125,20 @@ def _planar(picture: Picture) -> Tensor:
 def _depths(
     options: argparse.Namespace, shot: Shot, pictures: Iterator[Picture] | None = None
 ) -> Iterator[Depth]:
-    """The depth of each frame, aligned if asked for."""
+    """The depth of each frame, improved if asked for."""
     if options.depth is None:
         assert pictures is not None
         for picture in pictures:
-            depth = depth_inside(picture)
-            yield _aligned(depth, picture) if options.align_depth else depth
+            yield _improved(options, depth_inside(picture), picture)
         return
     near_is_white = not options.near_is_black
     reading = DepthReading(options.depth_encoding, near_is_white, options.near, options.far)
     depths = open_depths(options.depth, reading, shot.count)
-    yield from depths if pictures is None else map(_aligned, depths, pictures)
+    yield from depths if pictures is None else map(partial(_improved, options), depths, pictures)
 
 
-def _aligned(depth: Depth, picture: Picture) -> Depth:
-    guide = to_planar(torch.from_numpy(picture.image)[None])
-    height, width = guide.shape[-2:]
-    return depth.resized(height, width).aligned_to(guide)
+def _improved(options: argparse.Namespace, depth: Depth, picture: Picture) -> Depth:
+    return improved_depth(options, depth, picture.image, _is_linear(options, picture))
 
 
 def _strength(options: argparse.Namespace, camera: Camera | None, frames: int) -> Strength:

@@ -3,7 +3,7 @@
 from .aperture import ApertureNode, BokehPreview
 from .camera import CameraNode
 from .comfy import ComfyExtension, io
-from .depth import AlignDepth, DepthFromImage, LoadDepth, StabilizeDepth
+from .depth import AlignDepth, DepthFromImage, LoadDepth, RefineDepth, StabilizeDepth
 from .fit import FitLens
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
 from .highlights import CompressHighlights, RecoverHighlights
@@ -18,6 +18,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     LoadDepth,
     DepthFromImage,
     AlignDepth,
+    RefineDepth,
     StabilizeDepth,
     CameraNode,
     ApertureNode,

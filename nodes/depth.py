@@ -1,4 +1,4 @@
-"""Depth: Load Depth, Depth from Image, Stabilize Depth and Align Depth."""
+"""Depth: Load Depth, Depth from Image, Align, Refine and Stabilize Depth."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from ..lens.color import luminance
 from ..lens.depth import Depth, Encoding, decode_depth
 from ..lens.depth_sequence import stabilized_batch
 from ..lens.image import mask_to_planar, to_planar
+from ..models.edge.handle import refine_depth
 from ..photo.depth_files import DEPTH_SUFFIXES, DepthEncoding, load_depth
-from .comfy import input_files, input_path, io
+from .comfy import input_files, input_path, io, render_device
 from .files import file_check, file_fingerprint
 from .node import CATEGORY, names_node, renames
 from .previews import depth_picture, depth_text, ends, shown
 from .sockets import DepthSocket, expect
+
+DEPTH_ADVICE = "Connect Load Depth, Depth from Image or Load Photo."
 
 
 def range_inputs() -> list[io.Float.Input]:
@@ -206,7 +209,7 @@ class StabilizeDepth(io.ComfyNode):
     @classmethod
     @names_node
     def execute(cls, depth: Depth, smoothing: float, images: Tensor | None = None) -> io.NodeOutput:
-        given = expect(depth, Depth, "depth", "Connect Load Depth, Depth from Image or Load Photo.")
+        given = expect(depth, Depth, "depth", DEPTH_ADVICE)
         if smoothing and images is None:
             advice = "Connect images, to see where nothing changes, or set it to 0."
             raise InputError("smoothing", f"{smoothing:g} without images", advice)
@@ -254,8 +257,40 @@ class AlignDepth(io.ComfyNode):
     def execute(
         cls, depth: Depth, image: Tensor, radius: int, edge_threshold: float
     ) -> io.NodeOutput:
-        given = expect(depth, Depth, "depth", "Connect Load Depth, Depth from Image or Load Photo.")
+        given = expect(depth, Depth, "depth", DEPTH_ADVICE)
         guide = to_planar(image).cpu()
         height, width = guide.shape[-2:]
         aligned = given.resized(height, width).aligned_to(guide, radius, edge_threshold)
         return io.NodeOutput(aligned, ui=shown(cls, depth_picture(aligned), depth_text(aligned)))
+
+
+class RefineDepth(io.ComfyNode):
+    """Depth edges put where the picture has them."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerRefineDepth",
+            display_name="Refine Depth",
+            category=CATEGORY,
+            description="Puts the edges of imperfect depth (estimated, soft, compressed, too wide "
+            "or too narrow) where the image has them, with a small network that comes along. "
+            "Exact depth stays as it is.",
+            inputs=[
+                DepthSocket.Input("depth", tooltip="The depth to improve, of any size."),
+                io.Image.Input(
+                    "image",
+                    tooltip="The picture that the depth belongs to, in ordinary sRGB colours.",
+                ),
+            ],
+            outputs=[DepthSocket.Output(display_name="depth")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(cls, depth: Depth, image: Tensor) -> io.NodeOutput:
+        given = expect(depth, Depth, "depth", DEPTH_ADVICE)
+        picture = to_planar(image)
+        given = given.for_image(*picture.shape[-2:])
+        refined = refine_depth(given, picture, render_device())
+        return io.NodeOutput(refined, ui=shown(cls, depth_picture(refined), depth_text(refined)))

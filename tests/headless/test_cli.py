@@ -22,7 +22,7 @@ from focuspuller.models.bokehme.architecture import ARNet, IUNet
 from focuspuller.photo.embedded_depth import embed_depth
 from focuspuller.photo.photo import load_photo
 from oracles.weights import filled
-from PIL import Image
+from PIL import Image, ImageFilter
 
 HEIGHT, WIDTH = 24, 36
 # 50 mm at f/5.6 that look like 75 mm: a sensor 24 mm wide.
@@ -352,6 +352,24 @@ class TestRender:
         assert aligned.code == 0
         first, second = (load_photo(folder / name).image for name in ("a.png", "b.png"))
         assert np.abs(first - second).max() > 4 / 255
+
+    def test_soft_depth_can_be_refined(self, cli, folder):
+        codes = np.asarray(Image.open("disparity.png").convert("F"))
+        box = np.zeros_like(codes)
+        box[codes.shape[0] // 4 : codes.shape[0] // 2, codes.shape[1] // 4 : -8] = 255
+        soft = Image.fromarray(box.astype(np.uint8)).filter(ImageFilter.GaussianBlur(2))
+        soft.save("soft.png")
+        options = ["--depth", "soft.png", "--focus-disparity", 0, "--bokeh-level", 12]
+        assert cli("render", "photo.png", *options, "-o", "a.png").code == 0
+        refined = cli("render", "photo.png", *options, "--refine-depth", "-o", "b.png")
+        assert refined.code == 0
+        first, second = (load_photo(folder / name).image for name in ("a.png", "b.png"))
+        assert np.abs(first - second).max() > 4 / 255
+
+    def test_depth_is_aligned_or_refined_but_not_both(self, cli):
+        done = cli(*RENDER, "--bokeh-level", 6, "--align-depth", "--refine-depth", "-o", "a.png")
+        assert done.code == 2
+        assert "not allowed with" in done.stderr
 
     def test_the_folder_of_the_result_is_made(self, cli, folder):
         done = cli(*RENDER, "--bokeh-level", 6, "-o", Path("new") / "deep" / "soft.png")
@@ -826,7 +844,8 @@ class TestHelp:
             (
                 "render",
                 [
-                    *["--depth", "--near", "--far", "--align-depth", "--focus", "--focus-mask"],
+                    *["--depth", "--near", "--far", "--align-depth", "--refine-depth"],
+                    *["--focus", "--focus-mask"],
                     *["--focus-distance", "--focus-disparity", "--focus-range", "--f-number"],
                     *["--bokeh-level", "--focal-length", "--sensor-width", "--lens"],
                     *["--lens-option", "--blades", "--linear", "--quality", "--device", "--out"],

@@ -172,6 +172,21 @@ class TestFrames:
         plain, aligned = (load_photo(f"{name}/0010.png").image for name in ("plain", "aligned"))
         assert np.abs(plain - aligned).max() > 0.01
 
+    def test_depth_can_be_refined_frame_by_frame(self, cli, monkeypatch):
+        seen = []
+
+        def moved(depth, image, **others):
+            seen.append(image.shape)
+            return fp.Depth(depth.resized(*image.shape[:2]).disparity * 0.5, depth.is_metric)
+
+        monkeypatch.setattr("focuspuller.headless.depth_options.refine_depth", moved)
+        options = ["--depth", "maps", *NEAR, *STRENGTH]
+        assert cli("frames", *options, "-o", "plain").code == 0
+        assert cli("frames", *options, "--refine-depth", "-o", "refined").code == 0
+        assert seen == FRAMES * [(HEIGHT, WIDTH, 3)]
+        plain, refined = (load_photo(f"{name}/0010.png").image for name in ("plain", "refined"))
+        assert np.abs(plain - refined).max() > 0.01
+
 
 class TestResume:
     COMMAND = ("frames", "--depth", "maps", *NEAR, *STRENGTH, "-o", "out")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from focuspuller.lens.depth import Depth
-from focuspuller.nodes import AlignDepth, DepthFromImage, LoadDepth
+from focuspuller.nodes import AlignDepth, DepthFromImage, LoadDepth, RefineDepth
 from PIL import Image
 
 FROM_FILE = {"encoding": "automatic", "near_is_white": True, "near_m": 0.0, "far_m": 0.0}
@@ -253,3 +253,25 @@ class TestAlignDepth:
     def test_what_is_no_depth_is_refused(self, refuses, edge, foreign):
         values = {"depth": foreign, "radius": 4, "edge_threshold": 0.02}
         refuses(AlignDepth, "depth", **values, image=edge)
+
+
+class TestRefineDepth:
+    def test_an_edge_comes_to_where_the_picture_has_it(self, picture):
+        image, wide = picture(1, 64, 96) * 0.1, torch.zeros(1, 1, 64, 96)
+        image[:, :, 48:] += torch.tensor([0.7, 0.4, 0.2])
+        wide[..., 45:] = 1.0
+        refined = RefineDepth.execute(Depth.from_relative(wide), image)[0]
+        assert not refined.is_metric
+        assert (refined.disparity[..., 45:48] < 0.5).float().mean() > 0.8
+        assert (refined.disparity[..., 48:] > 0.5).float().mean() > 0.98
+
+    def test_a_coarse_map_becomes_as_large_as_the_picture(self, picture):
+        coarse = Depth.from_metres(torch.tensor([[[[1.0, 2.0]]]]))
+        refined = RefineDepth.execute(coarse, picture(2, 24, 36))[0]
+        assert refined.disparity.shape == (2, 1, 24, 36)
+        assert refined.is_metric
+
+    def test_a_picture_with_nan_is_refused(self, refuses, picture, near_and_far):
+        image = picture(1, *near_and_far.size)
+        image[0, 3, 3, 0] = math.nan
+        assert "NaN" in refuses(RefineDepth, "image", depth=near_and_far, image=image)

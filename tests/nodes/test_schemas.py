@@ -36,6 +36,7 @@ NODE_IDS = [
     "FocusPullerLoadDepth",
     "FocusPullerLoadPhoto",
     "FocusPullerRecoverHighlights",
+    "FocusPullerRefineDepth",
     "FocusPullerRenderBokeh",
     "FocusPullerRenderBokehVideo",
     "FocusPullerSamplePhoto",
@@ -72,6 +73,7 @@ INPUT_IDS = {
     "FocusPullerLoadDepth": ["file", "encoding", "near_is_white", "near_m", "far_m"],
     "FocusPullerLoadPhoto": ["photo"],
     "FocusPullerRecoverHighlights": ["image", "stops", "threshold", "halo_color", "linear"],
+    "FocusPullerRefineDepth": ["depth", "image"],
     "FocusPullerRenderBokeh": ["image", "defocus", "lens", "aperture", "linear"],
     "FocusPullerRenderBokehVideo": [
         *["video", "x", "y", "bokeh_level", "highlight_stops", "near_is_white"],
