@@ -82,7 +82,9 @@ def surfaces_of(image: Tensor, radius: Tensor, max_radius: float) -> Surfaces:
     slope = _slope((nearest - farthest) / 2, is_edge)
     if not bool(is_edge.any()):
         return Surfaces(image, radius, one, image, radius, zero, zero, slope)
-    far_color, far_radius, has_far = _continued_background(image, radius, is_edge, max_radius)
+    far_color, far_radius, has_far = _continued_background(
+        image, radius, is_edge, slope, max_radius
+    )
     surfaces = Surfaces(image, radius, one, far_color, far_radius, zero, has_far, slope)
     return _split_edges(surfaces, image, radius, is_edge, (nearest + farthest) / 2)
 
@@ -116,13 +118,14 @@ def _fill_levels(max_radius: float) -> int:
 
 
 def _continued_background(
-    image: Tensor, radius: Tensor, is_edge: Tensor, max_radius: float
+    image: Tensor, radius: Tensor, is_edge: Tensor, slope: Tensor, max_radius: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Colour, radius and presence (0 or 1) of what is behind the foregrounds, near their edges."""
     color, far_radius, has_far = image.clone(), radius.clone(), torch.zeros_like(radius)
     near_edge = _dilated(is_edge, _reach(max_radius))
     is_mixed_light = is_edge & (image.amax(1, keepdim=True) > WHITE)
-    beside = _beside_silhouettes(radius, is_edge) & ~is_mixed_light
+    silhouette = _largest(radius, SOURCE_REACH + 1)
+    beside = _dilated(is_edge, SOURCE_REACH) & (silhouette - radius > LEAST_GAP) & ~is_mixed_light
     scene = torch.cat([image, torch.ones_like(radius)], dim=1)
     levels = _fill_levels(max_radius)
     for batch in range(len(image)):
@@ -134,7 +137,12 @@ def _continued_background(
                 continue
             nearest = nearest_of(sources, in_front, levels)
             behind = radius[batch].flatten()[nearest]
-            is_hidden = (nearest >= 0) & (behind < radius[batch, 0][in_front] - LEAST_GAP)
+            own = radius[batch, 0][in_front]
+            # On a slope, what is closer than that belongs to it, and nothing would hide it.
+            gap = LEAST_GAP + slope[batch, 0][in_front] * behind.abs()
+            is_hidden = (nearest >= 0) & (behind < own - gap)
+            # What goes on behind a surface goes on behind nothing that is much farther than it.
+            is_hidden &= own > (behind + silhouette[batch].flatten()[nearest]) / 2
             row, column = (places[is_hidden] for places in in_front.nonzero(as_tuple=True))
             known = (is_farther & ~is_mixed_light[batch, 0])[None, None].to(image.dtype)
             smooth = pull_push(scene[batch : batch + 1] * known, known, levels)[0, :, row, column]
@@ -145,12 +153,6 @@ def _continued_background(
             far_radius[batch, 0, row, column] = behind[is_hidden]
             has_far[batch, 0, row, column] = 1.0
     return color, far_radius, has_far
-
-
-def _beside_silhouettes(radius: Tensor, is_edge: Tensor) -> Tensor:
-    """Pixels just beside a surface that is in front of theirs."""
-    around = _dilated(is_edge, SOURCE_REACH)
-    return around & (_largest(radius, SOURCE_REACH + 1) - radius > LEAST_GAP)
 
 
 def _bands(low: float, high: float) -> Iterator[tuple[float, float]]:

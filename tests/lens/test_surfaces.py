@@ -74,3 +74,14 @@ def test_a_slope_has_no_edges() -> None:
     assert torch.equal(surfaces.near_radius, radius)
     assert surfaces.near_share.min() == 1
     assert surfaces.far_hidden.max() == 0
+
+
+def test_a_floor_beside_an_object_hides_nothing() -> None:
+    """Behind the object the floor goes on; behind the floor it does not."""
+    rows = torch.linspace(-14.0, -6.0, 48)[:, None]
+    is_object = torch.arange(64) >= 40
+    radius = torch.where(is_object, 0.0, rows)[None, None]
+    image = torch.where(is_object, 0.9, 0.2).expand(1, 3, 48, 64)
+    hidden = surfaces_of(image, radius, 15.0).far_hidden
+    assert hidden[..., :39].max() == 0
+    assert hidden[..., 42:50].min() > 0.9
