@@ -34,10 +34,10 @@ format: $(READY) ## Bring the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Time, memory and quality of every renderer, CPU and GPU (about 40 minutes)
+bench: $(READY) ## Time, memory and quality of every renderer, CPU and GPU
 	$(BIN)/python benchmarks/run.py
 
-bench-quick: $(READY) ## The same on small pictures only (about 3 minutes)
+bench-quick: $(READY) ## The same on small pictures only
 	$(BIN)/python benchmarks/run.py speed truth --sizes 1024 --radii 8 32 --patience 10
 
 clean: ## Remove the virtual environment and all output
