@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,9 @@ SMOOTHING_REACH = 3
 LIKE = 1.0
 # Depth from 8 bits or a JPEG is uneven by less than this (px of blur radius).
 UNEVENNESS = 0.35
+# Rows and columns from a pixel to its neighbours, and to itself.
+NEIGHBOURS = tuple(product((-1, 0, 1), repeat=2))
+ITSELF = NEIGHBOURS.index((0, 0))
 # Memory that it takes: a walk is a map of whole numbers of 8 bytes.
 BYTES_PER_PIXEL = 100
 
@@ -127,19 +131,21 @@ def _steepest_neighbour(height: Tensor) -> tuple[Tensor, Tensor]:
     """
     rows, columns = height.shape[-2:]
     surrounded = F.pad(height, (1, 1, 1, 1), mode="replicate")
+    best = torch.zeros_like(height)
+    # Chosen by number and by arithmetic: several times quicker than by index and `where`.
+    number = torch.full_like(height, ITSELF, dtype=torch.int8)
+    for index, (dy, dx) in enumerate(NEIGHBOURS):
+        if index == ITSELF:
+            continue
+        beside = surrounded[..., 1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns]
+        slope = (beside - height).mul_(1 / math.hypot(dy, dx))
+        # Never beyond the frame: there lie copies of its edge, and the way to them is longer.
+        number += (index - number).mul_(slope > best)
+        best = torch.maximum(best, slope)
+    number += (ITSELF - number).mul_(best <= RAMP_SLOPE)
+    steps = torch.tensor([dy * columns + dx for dy, dx in NEIGHBOURS], device=height.device)
     own = torch.arange(rows * columns, device=height.device).view(1, 1, rows, columns)
-    neighbour, best = own.expand_as(height), torch.zeros_like(height)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            if dy == dx == 0:
-                continue
-            beside = surrounded[..., 1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns]
-            slope = (beside - height) / math.hypot(dy, dx)
-            is_steeper = slope > best
-            best = torch.where(is_steeper, slope, best)
-            # Never beyond the frame: there lie copies of its edge, and the way to them is longer.
-            neighbour = torch.where(is_steeper, own + (dy * columns + dx), neighbour)
-    return torch.where(best > RAMP_SLOPE, neighbour, own), best
+    return own + steps.take(number.long()), best
 
 
 def smoothed(defocus: Tensor) -> Tensor:

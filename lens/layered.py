@@ -20,12 +20,13 @@ from torch import Tensor
 
 from ..errors import InputError
 from .aperture import Aperture
+from .background import LEAST_GAP
 from .blocks import OnProgress, Surroundings
 from .blur_disc import BlurDisc
 from .depth_edges import repaired
 from .layered_fft import ladder, share
 from .spread import Spreader
-from .surfaces import LEAST_GAP, Surfaces, surfaces_of, surroundings
+from .surfaces import Surfaces, surfaces_of, surroundings
 from .view import View
 from .window import Window
 
@@ -172,6 +173,7 @@ class _Scene:
         far_place: `[1,H,W]` that of the farther one.
         slope: `[1,H,W]` change of blur radius per pixel.
         occupied: `[layers,rows,columns]` bool, on the CPU: cells in which a layer has light.
+        has_far: `[layers]` bool, on the CPU: whether some of it is of farther surfaces.
     """
 
     near: Tensor
@@ -182,6 +184,7 @@ class _Scene:
     far_place: Tensor
     slope: Tensor
     occupied: Tensor
+    has_far: Tensor
 
     @classmethod
     def of(cls, surfaces: Surfaces, stack: _Stack, margin: int) -> _Scene:
@@ -194,8 +197,8 @@ class _Scene:
         near_place = continued(stack.position(surfaces.near_radius))
         far_place = continued(stack.position(surfaces.far_radius))
         shown, hidden = continued(surfaces.far_shown), continued(surfaces.far_hidden)
-        has_far = (shown > 0) | (hidden > 0)
         count = len(stack.signed)
+        far = _occupied(far_place, (shown > 0) | (hidden > 0), count)
         return cls(
             near=continued(near * surfaces.near_share),
             far=continued(surfaces.far_color),
@@ -204,28 +207,19 @@ class _Scene:
             near_place=near_place,
             far_place=far_place,
             slope=continued(surfaces.slope),
-            occupied=_occupied(near_place, None, count) | _occupied(far_place, has_far, count),
+            occupied=_occupied(near_place, None, count) | far,
+            has_far=far.any(dim=(1, 2)),
         )
 
     def light(self, index: int, window: Window) -> Tensor:
         """A layer's light, weight and, where the two differ, weight in view `[C+1 or C+2,h,w]`."""
-        near, far, shown, hidden, near_place, far_place = (
-            window.of(values)
-            for values in (
-                self.near,
-                self.far,
-                self.far_shown,
-                self.far_hidden,
-                self.near_place,
-                self.far_place,
-            )
-        )
-        near_part, far_part = share(near_place, index), share(far_place, index)
-        light = near * near_part
-        shown = shown * far_part
+        light = window.of(self.near) * share(window.of(self.near_place), index)
+        if not self.has_far[index]:
+            return light
+        part = share(window.of(self.far_place), index)
+        shown, behind = window.of(self.far_shown) * part, window.of(self.far_hidden) * part
         in_view = light[-1:] + shown
-        behind = hidden * far_part
-        light[:-1].addcmul_(far, shown + behind)
+        light[:-1].addcmul_(window.of(self.far), shown + behind)
         light[-1:] += shown + behind
         return torch.cat([light, in_view]) if bool(behind.any()) else light
 

@@ -8,46 +8,51 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .dilation import dilated
+
 NONE = -1
 
 
-def nearest_of(chosen: Tensor, wanted: Tensor, levels: int) -> Tensor:
-    """Index of the chosen pixel that is nearest to each wanted one, or nearly so.
+def nearest_of(cells: Tensor, wanted: Tensor, levels: int, width: int) -> Tensor:
+    """The chosen pixel that is nearest to each wanted one, or nearly so.
 
     The picture is halved again and again; each cell keeps one of its chosen pixels. From the
     coarsest cells back, each cell takes the nearest of those that it and its neighbours know.
 
     Args:
-        chosen: `[H,W]` bool.
-        wanted: `[H,W]` bool.
+        cells: `[h,w]` of 2×2 pixels each: the flat index of a chosen pixel in it, or -1.
+        wanted: `[N]` flat indices of pixels.
         levels: how often the picture is halved: so far, about `2 ** levels` px, is looked.
+        width: of the picture, px.
 
     Returns:
-        `[N]` flat index of a pixel for each wanted one in order, -1 where none is near.
+        `[N]` flat index of a pixel for each wanted one, -1 where none is near.
     """
-    height, width = chosen.shape
-    index = torch.arange(height * width, device=chosen.device).view(height, width)
-    pyramid = [torch.where(chosen, index, NONE)]
-    for _ in range(levels):
-        pyramid.append(_halved(pyramid[-1]))
-    known = pyramid.pop()
-    for level in range(levels - 1, 0, -1):
-        own = pyramid[level]
-        rows = torch.arange(own.shape[0], device=own.device)[:, None].expand_as(own)
-        columns = torch.arange(own.shape[1], device=own.device).expand_as(own)
-        found = _nearest_around(rows, columns, known, 2**level, width)
-        known = torch.where(own == NONE, found, own)
-    rows, columns = wanted.nonzero(as_tuple=True)
-    found = _nearest_around(rows, columns, known, 1, width)
-    own = pyramid[0][rows, columns]
-    return torch.where(own == NONE, found, own)
+    rows = torch.div(wanted, width, rounding_mode="floor")
+    columns = wanted - rows * width
+    asked = torch.zeros_like(cells, dtype=torch.bool)
+    asked[rows // 2, columns // 2] = True
+    return _nearest_around(rows, columns, _known(cells, asked, levels, 1, width), 1, width)
 
 
-def _halved(index: Tensor) -> Tensor:
-    """One index of each 2×2 pixels, if they have any."""
-    height, width = index.shape
-    even = F.pad(index, (0, width % 2, 0, height % 2), value=NONE)
-    return even.view(even.shape[0] // 2, 2, even.shape[1] // 2, 2).amax((1, 3))
+def _known(cells: Tensor, asked: Tensor, levels: int, level: int, width: int) -> Tensor:
+    """What the cells of a level know that are asked for, or whose neighbours are."""
+    if level == levels:
+        return cells
+    asked = dilated(asked, 1)
+    coarse = _known(_halved(cells, NONE), _halved(asked, 0), levels, level + 1, width)
+    rows, columns = (asked & (cells == NONE)).nonzero(as_tuple=True)
+    known = cells.clone()
+    known[rows, columns] = _nearest_around(rows, columns, coarse, 2**level, width)
+    return known
+
+
+def _halved(values: Tensor, beyond: int) -> Tensor:
+    """The largest of each 2×2 values, with `beyond` beyond an odd end."""
+    height, width = values.shape
+    even = F.pad(values, (0, width % 2, 0, height % 2), value=beyond)
+    rows = torch.maximum(even[::2], even[1::2])
+    return torch.maximum(rows[:, ::2], rows[:, 1::2])
 
 
 def _nearest_around(rows: Tensor, columns: Tensor, coarse: Tensor, cell: int, width: int) -> Tensor:
@@ -68,7 +73,8 @@ def _nearest_around(rows: Tensor, columns: Tensor, coarse: Tensor, cell: int, wi
         row = (rows // 2 + down * (2 * (rows % 2) - 1)).clamp(0, coarse.shape[0] - 1)
         column = (columns // 2 + right * (2 * (columns % 2) - 1)).clamp(0, coarse.shape[1] - 1)
         index = coarse[row, column]
-        y, x = torch.div(index, width, rounding_mode="floor"), index % width
+        y = torch.div(index, width, rounding_mode="floor")
+        x = index - y * width
         distance = (y - center_y).square() + (x - center_x).square()
         is_nearer = (index != NONE) & (distance < least)
         best = torch.where(is_nearer, index, best)

@@ -8,18 +8,15 @@ between their two sides, and the farther surface is continued behind the nearer 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .background import continued_background, fill_levels, reach_of
 from .blocks import Surroundings
-from .depth import pull_push
-from .nearest import nearest_of
+from .dilation import dilated
 
 # Difference of blur radius (px) between neighbouring pixels that makes a depth edge. Less is a
 # slope, and blurs nearly alike on both sides.
@@ -31,16 +28,6 @@ MATTE_REACH = 2
 # Contrast (linear light) between the two sides that makes colour count as much as depth in the
 # question who owns an edge pixel. Texture has less, lights have more.
 LEAST_CONTRAST = 0.4
-# The background is continued from pixels this close (px) to a depth edge.
-SOURCE_REACH = 1
-# Edge pixels brighter than this (linear light) have a light in them, which does not go on.
-WHITE = 1.0
-# Behind what is nearer by at least this blur radius (px), the background is continued.
-LEAST_GAP = 2.0
-# The background is filled in for foregrounds of about the same blur radius at once: within
-# FILL_STEP px, or within FILL_GROWTH of it where that is more.
-FILL_STEP = 4.0
-FILL_GROWTH = 1.25
 
 
 @dataclass(frozen=True)
@@ -76,103 +63,38 @@ def surfaces_of(image: Tensor, radius: Tensor, max_radius: float) -> Surfaces:
         radius: signed blur radius `[B,1,H,W]`, px.
         max_radius: of the widest blur that there is, px. So far the background is continued.
     """
-    nearest, farthest = _largest(radius, 1), -_largest(-radius, 1)
+    nearest, farthest = dilated(radius, 1), -dilated(-radius, 1)
     is_edge = nearest - farthest > EDGE_STEP
     zero, one = torch.zeros_like(radius), torch.ones_like(radius)
     slope = _slope((nearest - farthest) / 2, is_edge)
     if not bool(is_edge.any()):
         return Surfaces(image, radius, one, image, radius, zero, zero, slope)
-    far_color, far_radius, has_far = _continued_background(
-        image, radius, is_edge, slope, max_radius
+    behind = continued_background(image, radius, is_edge, slope, max_radius)
+    surfaces = Surfaces(
+        image, radius, one, behind.color, behind.radius, zero, behind.is_known, slope
     )
-    surfaces = Surfaces(image, radius, one, far_color, far_radius, zero, has_far, slope)
     return _split_edges(surfaces, image, radius, is_edge, (nearest + farthest) / 2)
 
 
 def _slope(change: Tensor, is_edge: Tensor) -> Tensor:
     """Mean change of the radius around each pixel, without the edges."""
     on_surface = (~is_edge).to(change.dtype)
+    return _mean_around(change * on_surface) / _mean_around(on_surface).clamp(min=1e-3)
+
+
+def _mean_around(values: Tensor) -> Tensor:
+    """The mean within SLOPE_REACH, where nothing lies beyond the frame."""
     window, padding = 2 * SLOPE_REACH + 1, SLOPE_REACH
-    total = F.avg_pool2d(change * on_surface, window, stride=1, padding=padding)
-    return total / F.avg_pool2d(on_surface, window, stride=1, padding=padding).clamp(min=1e-3)
-
-
-def _largest(values: Tensor, reach: int) -> Tensor:
-    return F.max_pool2d(values, 2 * reach + 1, stride=1, padding=reach)
+    rows = F.avg_pool2d(values, (window, 1), stride=1, padding=(padding, 0))
+    return F.avg_pool2d(rows, (1, window), stride=1, padding=(0, padding))
 
 
 def surroundings(max_radius: float) -> Surroundings:
     """What a pixel's surfaces depend on."""
-    cell = 2 ** _fill_levels(max_radius)
+    cell = 2 ** fill_levels(max_radius)
     # A cell takes from its neighbours, which take from theirs of twice the size, and so on.
     filled = 3 * cell
-    return Surroundings(_reach(max_radius) + filled + max(SLOPE_REACH, MATTE_REACH) + 1, cell)
-
-
-def _reach(max_radius: float) -> int:
-    return math.ceil(max_radius) + 1
-
-
-def _fill_levels(max_radius: float) -> int:
-    return math.ceil(math.log2(_reach(max_radius)))
-
-
-def _continued_background(
-    image: Tensor, radius: Tensor, is_edge: Tensor, slope: Tensor, max_radius: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Colour, radius and presence (0 or 1) of what is behind the foregrounds, near their edges."""
-    color, far_radius, has_far = image.clone(), radius.clone(), torch.zeros_like(radius)
-    near_edge = _dilated(is_edge, _reach(max_radius))
-    is_mixed_light = is_edge & (image.amax(1, keepdim=True) > WHITE)
-    silhouette = _largest(radius, SOURCE_REACH + 1)
-    beside = _dilated(is_edge, SOURCE_REACH) & (silhouette - radius > LEAST_GAP) & ~is_mixed_light
-    scene = torch.cat([image, torch.ones_like(radius)], dim=1)
-    levels = _fill_levels(max_radius)
-    for batch in range(len(image)):
-        for bottom, top in _bands(float(radius[batch].amin()), float(radius[batch].amax())):
-            in_front = (radius[batch, 0] > bottom) & (radius[batch, 0] <= top) & near_edge[batch, 0]
-            is_farther = radius[batch, 0] < bottom - LEAST_GAP
-            sources = is_farther & beside[batch, 0]
-            if not bool(in_front.any()) or not bool(sources.any()):
-                continue
-            nearest = nearest_of(sources, in_front, levels)
-            behind = radius[batch].flatten()[nearest]
-            own = radius[batch, 0][in_front]
-            # On a slope, what is closer than that belongs to it, and nothing would hide it.
-            gap = LEAST_GAP + slope[batch, 0][in_front] * behind.abs()
-            is_hidden = (nearest >= 0) & (behind < own - gap)
-            # What goes on behind a surface goes on behind nothing that is much farther than it.
-            is_hidden &= own > (behind + silhouette[batch].flatten()[nearest]) / 2
-            row, column = (places[is_hidden] for places in in_front.nonzero(as_tuple=True))
-            known = (is_farther & ~is_mixed_light[batch, 0])[None, None].to(image.dtype)
-            smooth = pull_push(scene[batch : batch + 1] * known, known, levels)[0, :, row, column]
-            copied = scene[batch].flatten(1)[:, nearest[is_hidden]]
-            # A copy has texture and streaks, a smooth fill has neither: the truth is in between.
-            mixed = copied + smooth
-            color[batch, :, row, column] = mixed[:-1] / mixed[-1:]
-            far_radius[batch, 0, row, column] = behind[is_hidden]
-            has_far[batch, 0, row, column] = 1.0
-    return color, far_radius, has_far
-
-
-def _bands(low: float, high: float) -> Iterator[tuple[float, float]]:
-    """Ranges of signed radius that are filled behind at once, those between `low` and `high`.
-
-    Always the same ones, whatever the picture: its blocks have to agree.
-    """
-    bounds = [0.0]
-    while bounds[-1] < max(abs(low), abs(high)):
-        bounds.append(max(bounds[-1] + FILL_STEP, bounds[-1] * FILL_GROWTH))
-    bounds = [*(-bound for bound in bounds[:0:-1]), *bounds]
-    for bottom, top in pairwise(bounds):
-        if top >= low and bottom < high:
-            yield bottom, top
-
-
-def _dilated(mask: Tensor, reach: int) -> Tensor:
-    """Grow a mask by a square, one axis after the other."""
-    grown = F.max_pool2d(mask.float(), (2 * reach + 1, 1), stride=1, padding=(reach, 0))
-    return F.max_pool2d(grown, (1, 2 * reach + 1), stride=1, padding=(0, reach)) > 0
+    return Surroundings(reach_of(max_radius) + filled + max(SLOPE_REACH, MATTE_REACH) + 1, cell)
 
 
 def _split_edges(

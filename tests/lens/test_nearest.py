@@ -9,6 +9,15 @@ from focuspuller.lens.nearest import NONE, nearest_of
 HEIGHT, WIDTH = 37, 53
 
 
+def of_pixels(chosen: torch.Tensor, wanted: torch.Tensor, levels: int) -> torch.Tensor:
+    """`nearest_of` for masks `[H,W]`; of several chosen pixels in a cell it keeps the last."""
+    height, width = chosen.shape
+    rows, columns = chosen.nonzero(as_tuple=True)
+    cells = torch.full(((height + 1) // 2, (width + 1) // 2), NONE)
+    cells[rows // 2, columns // 2] = rows * width + columns
+    return nearest_of(cells, wanted.flatten().nonzero().flatten(), levels, width)
+
+
 def distances(chosen: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """`[wanted, chosen]` in px."""
     return torch.cdist(wanted.nonzero().double(), chosen.nonzero().double())
@@ -18,8 +27,8 @@ def distances(chosen: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 def test_it_is_the_nearest_or_nearly_so(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.rand(HEIGHT, WIDTH, generator=generator) > 0.99
-    wanted = torch.rand(HEIGHT, WIDTH, generator=generator) > 0.5
-    found = nearest_of(chosen, wanted, levels=6)
+    wanted = (torch.rand(HEIGHT, WIDTH, generator=generator) > 0.5) & ~chosen
+    found = of_pixels(chosen, wanted, levels=6)
     assert chosen.flatten()[found].all()
     place = torch.stack([found // WIDTH, found % WIDTH], 1).double()
     distance = (place - wanted.nonzero()).norm(dim=1)
@@ -29,16 +38,18 @@ def test_it_is_the_nearest_or_nearly_so(seed: int) -> None:
     assert (distance.sum() / least.sum()) < 1.15
 
 
-def test_a_chosen_pixel_is_its_own_nearest() -> None:
-    chosen = torch.rand(HEIGHT, WIDTH, generator=torch.Generator().manual_seed(7)) > 0.9
-    found = nearest_of(chosen, chosen, levels=3)
-    torch.testing.assert_close(found, chosen.flatten().nonzero().flatten())
+def test_what_is_wanted_does_not_change_what_is_found() -> None:
+    generator = torch.Generator().manual_seed(5)
+    chosen = torch.rand(HEIGHT, WIDTH, generator=generator) > 0.98
+    few = torch.rand(HEIGHT, WIDTH, generator=generator) > 0.95
+    of_all = of_pixels(chosen, torch.ones_like(chosen), levels=4).view(HEIGHT, WIDTH)
+    torch.testing.assert_close(of_pixels(chosen, few, levels=4), of_all[few])
 
 
 def test_what_is_far_away_has_none() -> None:
     chosen = torch.zeros(64, 64, dtype=torch.bool)
     chosen[0, 0] = True
-    found = nearest_of(chosen, torch.ones(64, 64, dtype=torch.bool), levels=3).view(64, 64)
+    found = of_pixels(chosen, torch.ones(64, 64, dtype=torch.bool), levels=3).view(64, 64)
     assert (found[:4, :4] == 0).all()
     assert (found[32:] == NONE).all()
 
@@ -48,8 +59,8 @@ def test_a_part_on_the_grid_finds_the_same() -> None:
     chosen = torch.rand(96, 112, generator=generator) > 0.98
     everything = torch.ones_like(chosen)
     levels, corner = 3, 24
-    whole = nearest_of(chosen, everything, levels).view(96, 112)
-    part = nearest_of(chosen[corner:, corner:], everything[corner:, corner:], levels)
+    whole = of_pixels(chosen, everything, levels).view(96, 112)
+    part = of_pixels(chosen[corner:, corner:], everything[corner:, corner:], levels)
     part = part.view(96 - corner, 112 - corner)
     row, column = part // (112 - corner) + corner, part % (112 - corner) + corner
     there = torch.where(part == NONE, NONE, row * 112 + column)

@@ -1,0 +1,212 @@
+"""What goes on behind a foreground: the farther surface continued from beside its silhouette."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .depth import pull_push
+from .dilation import dilated
+from .nearest import NONE, nearest_of
+
+# The background is continued from pixels this close (px) to a depth edge.
+SOURCE_REACH = 1
+# Edge pixels brighter than this (linear light) have a light in them, which does not go on.
+WHITE = 1.0
+# Behind what is nearer by at least this blur radius (px), the background is continued.
+LEAST_GAP = 2.0
+# The background is filled in for foregrounds of about the same blur radius at once: within
+# FILL_STEP px, or within FILL_GROWTH of it where that is more.
+FILL_STEP = 4.0
+FILL_GROWTH = 1.25
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is behind the foregrounds, near their edges.
+
+    Args:
+        color: `[B,C,H,W]` linear light; the picture's own where nothing is known.
+        radius: `[B,1,H,W]` signed blur radius, px; likewise.
+        is_known: `[B,1,H,W]` 0 or 1.
+    """
+
+    color: Tensor
+    radius: Tensor
+    is_known: Tensor
+
+
+def continued_background(
+    image: Tensor, radius: Tensor, is_edge: Tensor, slope: Tensor, max_radius: float
+) -> Background:
+    """Continue what is farther behind what is nearer, as far as the widest blur can see.
+
+    The radius is that of the nearest pixel beside the silhouette. The colour is the mean of that
+    pixel's and of a smooth fill: a copy has texture and streaks, a smooth fill has neither, and the
+    truth is in between.
+
+    Args:
+        image: linear light `[B,C,H,W]`.
+        radius: signed blur radius `[B,1,H,W]`, px.
+        is_edge: `[B,1,H,W]` bool, depth edges.
+        slope: `[B,1,H,W]` change of the radius from pixel to pixel on one surface.
+        max_radius: of the widest blur that there is, px.
+    """
+    kept = torch.contiguous_format
+    result = Background(
+        image.clone(memory_format=kept),
+        radius.clone(memory_format=kept),
+        torch.zeros_like(radius, memory_format=kept),
+    )
+    near_edge = dilated(is_edge, reach_of(max_radius))
+    silhouette = dilated(radius, SOURCE_REACH + 1)
+    is_mixed_light = is_edge & (image.amax(1, keepdim=True) > WHITE)
+    beside = dilated(is_edge, SOURCE_REACH) & (silhouette - radius > LEAST_GAP) & ~is_mixed_light
+    for index in range(len(image)):
+        one = slice(index, index + 1)
+        farther = _Farther(image[index], fill_levels(max_radius))
+        for front, far, sources in _from_far_to_near(
+            radius[index, 0], near_edge[index, 0], ~is_mixed_light[index, 0], beside[index, 0]
+        ):
+            farther.add(far, sources)
+            if len(front) and farther.has_sources:
+                _continue_behind(
+                    front, farther, radius[one], slope[one], silhouette[one], result, index
+                )
+    return result
+
+
+def reach_of(max_radius: float) -> int:
+    """How far behind an edge a blur of that radius looks, px."""
+    return math.ceil(max_radius) + 1
+
+
+def fill_levels(max_radius: float) -> int:
+    """How often the picture is halved to fill that far."""
+    return math.ceil(math.log2(reach_of(max_radius)))
+
+
+def _continue_behind(
+    front: Tensor,
+    farther: _Farther,
+    radius: Tensor,
+    slope: Tensor,
+    silhouette: Tensor,
+    result: Background,
+    index: int,
+) -> None:
+    """Write what is behind the pixels `front` `[N]` of one image into `result`."""
+    nearest = farther.nearest_to(front)
+    behind, own = radius.flatten()[nearest], radius.flatten()[front]
+    # On a slope, what is closer than that belongs to it, and nothing would hide it.
+    gap = LEAST_GAP + slope.flatten()[front] * behind.abs()
+    is_hidden = (nearest != NONE) & (behind < own - gap)
+    # What goes on behind a surface goes on behind nothing that is much farther than it.
+    is_hidden &= own > (behind + silhouette.flatten()[nearest]) / 2
+    front, nearest = front[is_hidden], nearest[is_hidden]
+    result.color[index].flatten(1)[:, front] = farther.color_at(front, nearest)
+    result.radius[index].view(-1)[front] = behind[is_hidden]
+    result.is_known[index].view(-1)[front] = 1.0
+
+
+def _from_far_to_near(
+    radius: Tensor, near_edge: Tensor, is_pure: Tensor, beside: Tensor
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Bands of foregrounds, from the farthest to the nearest, all pixels as flat indices.
+
+    Args:
+        radius: `[H,W]` signed blur radius, px.
+        near_edge: `[H,W]` bool: where something can be behind.
+        is_pure: `[H,W]` bool: whose colour goes on.
+        beside: `[H,W]` bool: what is beside a silhouette.
+
+    Yields:
+        The foregrounds of a band; the pure pixels that are farther than it, without those of the
+        bands before; those of them that are beside a silhouette.
+    """
+    bounds = _bounds(float(radius.amin()), float(radius.amax()))
+    steps = torch.tensor(bounds).to(radius)
+    flat = radius.flatten()
+    own = torch.bucketize(flat, steps) - 1  # bounds[own] < radius <= bounds[own + 1]
+    own = torch.where(near_edge.flatten(), own, NONE)
+    behind = torch.bucketize(flat, steps - LEAST_GAP, right=True)
+    behind = torch.where(is_pure.flatten(), behind, NONE)
+    for band in range(len(bounds) - 1):
+        far = (behind == band).nonzero().flatten()
+        yield (own == band).nonzero().flatten(), far, far[beside.flatten()[far]]
+
+
+def _bounds(low: float, high: float) -> list[float]:
+    """Bounds of the bands of signed radius between `low` and `high` that are filled behind at once.
+
+    Always the same ones, whatever the picture: its blocks have to agree.
+    """
+    bounds = [0.0]
+    while bounds[-1] < max(abs(low), abs(high)):
+        bounds.append(max(bounds[-1] + FILL_STEP, bounds[-1] * FILL_GROWTH))
+    bounds = [*(-bound for bound in bounds[:0:-1]), *bounds]
+    reached = [(bottom, top) for bottom, top in pairwise(bounds) if top >= low and bottom < high]
+    return [bottom for bottom, _ in reached] + [top for _, top in reached[-1:]]
+
+
+class _Farther:
+    """What is farther than a foreground, gathered in cells of 2×2 pixels.
+
+    Nothing that is wanted of it lies at its own pixels, so that cells are fine enough.
+    """
+
+    def __init__(self, image: Tensor, levels: int) -> None:
+        channels, self.height, self.width = image.shape
+        self.levels = levels
+        self.cell_rows, self.cell_columns = (self.height + 1) // 2, (self.width + 1) // 2
+        cells = self.cell_rows * self.cell_columns
+        # Pixels in rows `[H·W,C+1]`, with a weight: they are added and copied one by one.
+        self.pixels = F.pad(image.flatten(1).T, (0, 1), value=1.0).contiguous()
+        self.sums = image.new_zeros(cells, channels + 1)
+        self.sources = torch.full((cells,), NONE, dtype=torch.int64, device=image.device)
+        self.has_sources = False
+
+    def add(self, pixels: Tensor, sources: Tensor) -> None:
+        """Add pixels to fill from, and those of them to copy from, both flat indices."""
+        self.sums.index_add_(0, self._cell(pixels), self.pixels[pixels])
+        self.sources.scatter_reduce_(0, self._cell(sources), sources, "amax")
+        self.has_sources = self.has_sources or len(sources) > 0
+
+    def nearest_to(self, wanted: Tensor) -> Tensor:
+        """`[N]`: about the nearest pixel to copy from, or NONE."""
+        cells = self.sources.view(self.cell_rows, self.cell_columns)
+        return nearest_of(cells, wanted, self.levels, self.width)
+
+    def color_at(self, wanted: Tensor, nearest: Tensor) -> Tensor:
+        """`[C,N]`: the mean of the nearest pixel and of a smooth fill."""
+        count = self.sums[:, -1:]
+        means = (self.sums / count.clamp(min=1.0)).T.reshape(
+            1, -1, self.cell_rows, self.cell_columns
+        )
+        known = (count > 0).to(means.dtype).view(1, 1, self.cell_rows, self.cell_columns)
+        smooth = pull_push(means, known, self.levels - 1)[0]
+        mixed = self.pixels[nearest].T + self._between_cells(smooth, wanted)
+        return mixed[:-1] / mixed[-1:]
+
+    def _cell(self, pixels: Tensor) -> Tensor:
+        row = torch.div(pixels, self.width, rounding_mode="floor")
+        column = pixels - row * self.width
+        return (row >> 1) * self.cell_columns + (column >> 1)
+
+    def _between_cells(self, cells: Tensor, wanted: Tensor) -> Tensor:
+        """Bilinear values `[C,N]` of `[C,h,w]` at pixels."""
+        row = torch.div(wanted, self.width, rounding_mode="floor")
+        column = wanted - row * self.width
+        # A pixel's centre is a quarter of a cell from its own cell's.
+        beside_row = ((row >> 1) + 2 * (row & 1) - 1).clamp(0, self.cell_rows - 1)
+        beside_column = ((column >> 1) + 2 * (column & 1) - 1).clamp(0, self.cell_columns - 1)
+        rows, columns = (row >> 1, beside_row), (column >> 1, beside_column)
+        upper = torch.lerp(cells[:, rows[0], columns[0]], cells[:, rows[0], columns[1]], 0.25)
+        lower = torch.lerp(cells[:, rows[1], columns[0]], cells[:, rows[1], columns[1]], 0.25)
+        return torch.lerp(upper, lower, 0.25)
