@@ -1,47 +1,184 @@
 """The one list of weights: what they are, where they come from and who brings them.
 
-Loaders, error messages and nodes read it. Digests are missing for what we have seen no copy of.
+Loaders, errors, nodes, the command line and docs/models.md read it. To add weights, add a `Weights`
+here; `models/weights.py` says what its fields mean.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..errors import InputError
+from .weights import Hub, Weights
 
-
-@dataclass(frozen=True)
-class Weights:
-    """One file of published weights.
-
-    Args:
-        network: as people call it.
-        file: its published name.
-        folder: where users keep it, below ComfyUI's folder of models; empty if it comes with the
-            package.
-        source: address of the publication.
-        licence: what is known of the terms.
-    """
-
-    network: str
-    file: str
-    folder: str
-    source: str
-    licence: str
-
-
-# Suffixes of files that hold weights, in lower case.
-WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
-
-BOKEHME_FOLDER = "bokehme"
 _BOKEHME = "https://github.com/JuewenPeng/BokehMe"
-_LICENCE = "unclear: none of its own; the code was published as MIT and as non-commercial"
+_BOKEHME_LICENCE = "unclear: none of its own; the code was published as MIT and as non-commercial"
 
-BOKEHME_ARNET = Weights("BokehMe's ARNet", "arnet.pth", BOKEHME_FOLDER, _BOKEHME, _LICENCE)
-BOKEHME_IUNET = Weights("BokehMe's IUNet", "iunet.pth", BOKEHME_FOLDER, _BOKEHME, _LICENCE)
+BOKEHME_ARNET = Weights(
+    name="bokehme-arnet",
+    network="BokehMe's ARNet",
+    files=("arnet.pth",),
+    folders=("bokehme",),
+    source=_BOKEHME,
+    licence=_BOKEHME_LICENCE,
+    downloads=f"{_BOKEHME}/raw/main/checkpoints",
+    other_names=("arnet.safetensors",),
+    check="models.bokehme.layout:check_arnet",
+)
+BOKEHME_IUNET = Weights(
+    name="bokehme-iunet",
+    network="BokehMe's IUNet",
+    files=("iunet.pth",),
+    folders=("bokehme",),
+    source=_BOKEHME,
+    licence=_BOKEHME_LICENCE,
+    downloads=f"{_BOKEHME}/raw/main/checkpoints",
+    other_names=("iunet.safetensors",),
+    check="models.bokehme.layout:check_iunet",
+)
 
 EDGE = Weights(
-    "Focus Puller's edge network",
-    "weights.safetensors",
-    "",
-    "https://github.com/focuspuller/focuspuller",
-    "Apache-2.0; trained on procedural scenes alone",
+    name="edge",
+    network="Focus Puller's edge network",
+    files=("weights.safetensors",),
+    folders=(),
+    source="https://github.com/focuspuller/focuspuller",
+    licence="Apache-2.0; trained on procedural scenes alone",
+    packaged="edge/weights.safetensors",
+    check="models.edge.layout:check",
 )
+
+
+def _metric3d(size: str, network: str) -> Weights:
+    file = f"metric_depth_vit_{size}_800k.pth"
+    return Weights(
+        name=f"metric3d-vit-{size}",
+        network=network,
+        files=(file,),
+        folders=("metric3d", "metric3dv2"),
+        source="https://huggingface.co/JUGGHM/Metric3D",
+        licence="BSD-2-Clause (the code's; the weights' page names none)",
+        hub=Hub("JUGGHM/Metric3D"),
+        other_names=(file.replace(".pth", ".safetensors"),),
+    )
+
+
+METRIC3D_SMALL = _metric3d("small", "Metric3Dv2 ViT-S")
+METRIC3D_LARGE = _metric3d("large", "Metric3Dv2 ViT-L")
+METRIC3D_GIANT = _metric3d("giant2", "Metric3Dv2 ViT-giant2")
+
+_NON_COMMERCIAL = "CC-BY-NC-4.0: not for commercial use"
+
+
+def _depth_anything(size: str, letter: str) -> Weights:
+    stem = f"depth_anything_v2_vit{letter}"
+    return Weights(
+        name=f"depth-anything-v2-{size}",
+        network=f"Depth Anything V2 {size.capitalize()}",
+        files=(f"{stem}_fp32.safetensors",),
+        folders=("depthanything",),
+        source="https://huggingface.co/Kijai/DepthAnythingV2-safetensors",
+        licence="Apache-2.0" if size == "small" else _NON_COMMERCIAL,
+        hub=Hub("Kijai/DepthAnythingV2-safetensors"),
+        other_names=(f"{stem}_fp16.safetensors", f"{stem}.pth", f"{stem}.safetensors"),
+    )
+
+
+DEPTH_ANYTHING_SMALL = _depth_anything("small", "s")
+DEPTH_ANYTHING_BASE = _depth_anything("base", "b")
+DEPTH_ANYTHING_LARGE = _depth_anything("large", "l")
+
+DEPTH_PRO = Weights(
+    name="depth-pro",
+    network="Depth Pro",
+    files=("model.safetensors", "config.json", "preprocessor_config.json"),
+    folders=("depth_pro", "depthpro"),
+    source="https://huggingface.co/apple/DepthPro-hf",
+    licence="Apple's model research licence (apple-amlr): for research, not for commercial use",
+    hub=Hub("apple/DepthPro-hf"),
+    subfolder="DepthPro-hf",
+)
+
+VST = Weights(
+    name="vst-rgbd",
+    network="RGB-D Visual Saliency Transformer",
+    files=("RGBD_VST.pth",),
+    folders=("vst",),
+    source="https://github.com/nnizhang/VST",
+    licence="unclear: the publication names none",
+    other_names=("RGBD_VST.safetensors",),
+)
+
+BIREFNET = Weights(
+    name="birefnet",
+    network="BiRefNet",
+    files=("model.safetensors",),
+    folders=("BiRefNet", "birefnet"),
+    source="https://huggingface.co/ZhengPeng7/BiRefNet",
+    licence="MIT",
+    hub=Hub("ZhengPeng7/BiRefNet"),
+    other_names=("General.safetensors", "BiRefNet.safetensors"),
+)
+
+_GENFOCUS_LICENCE = "Apache-2.0 (the code's); made for FLUX.1-dev, which is non-commercial"
+
+
+def _genfocus(name: str, network: str, file: str) -> Weights:
+    return Weights(
+        name=f"genfocus-{name}",
+        network=network,
+        files=(file,),
+        folders=("loras",),
+        source="https://huggingface.co/nycu-cplab/Genfocus-Model",
+        licence=_GENFOCUS_LICENCE,
+        hub=Hub("nycu-cplab/Genfocus-Model"),
+    )
+
+
+GENFOCUS_DEBLUR = _genfocus("deblur", "Generative Refocusing's DeblurNet", "deblurNet.safetensors")
+GENFOCUS_BOKEH = _genfocus("bokeh", "Generative Refocusing's BokehNet", "bokehNet.safetensors")
+
+DMD2_LORA = Weights(
+    name="dmd2-sdxl-lora",
+    network="DMD2's 4-step LoRA for SDXL",
+    files=("dmd2_sdxl_4step_lora_fp16.safetensors",),
+    folders=("loras",),
+    source="https://huggingface.co/tianweiy/DMD2",
+    licence=_NON_COMMERCIAL,
+    hub=Hub("tianweiy/DMD2"),
+    other_names=("dmd2_sdxl_4step_lora.safetensors",),
+)
+
+ALL_WEIGHTS: tuple[Weights, ...] = (
+    BOKEHME_ARNET,
+    BOKEHME_IUNET,
+    EDGE,
+    METRIC3D_SMALL,
+    METRIC3D_LARGE,
+    METRIC3D_GIANT,
+    DEPTH_ANYTHING_SMALL,
+    DEPTH_ANYTHING_BASE,
+    DEPTH_ANYTHING_LARGE,
+    DEPTH_PRO,
+    VST,
+    BIREFNET,
+    GENFOCUS_DEBLUR,
+    GENFOCUS_BOKEH,
+    DMD2_LORA,
+)
+
+
+def weights_called(name: str) -> list[Weights]:
+    """The weights of a name, or all of a group, such as "metric3d".
+
+    Raises:
+        InputError: there are none.
+
+    Example:
+        >>> [weights.file for weights in weights_called("bokehme")]
+        ['arnet.pth', 'iunet.pth']
+    """
+    found = [one for one in ALL_WEIGHTS if one.name == name or one.name.startswith(f"{name}-")]
+    if not found:
+        names = ", ".join(one.name for one in ALL_WEIGHTS)
+        raise InputError("name", repr(name), f"Give one of {names}.")
+    exact = [one for one in found if one.name == name]
+    return exact or found

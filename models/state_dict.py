@@ -1,9 +1,10 @@
-"""Weight files: reading them without running anything in them, and fitting them to a network."""
+"""Weight files: reading them without running anything in them, and filling networks from them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,37 +14,83 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import FileError
-from .registry import Weights
+from .layout import compared, listed, not_finite, shapes_of
+from .weights import Weights
 
 N = TypeVar("N", bound=nn.Module)
 StateDict = dict[str, Tensor]
 
-# How many names of each kind of mismatch an error lists.
-NAMES_IN_ERRORS = 3
+# Under which names training scripts store the parameters among other things.
+ENVELOPES = ("model", "state_dict", "model_state_dict")
 # How PyTorch names what a pickle may not use, and what else it finds wrong.
 REFUSED = re.compile(r"unsupported (?:global|class)\W+(?:global )?([\w.]+)", re.IGNORECASE)
 REASON = re.compile(r"WeightsUnpickler error: (.*)")
 
 
-def load_network(network: N, path: Path, weights: Weights) -> N:
-    """Fill a network from a file, for rendering: on the CPU, in float32, without gradients.
+def load_network(
+    make: Callable[[], N],
+    path: Path,
+    weights: Weights,
+    dtype: torch.dtype = torch.float32,
+    *,
+    convert: Callable[[StateDict], StateDict] | None = None,
+    mapped: bool = False,
+) -> N:
+    """A network filled from a file, for inference: on the CPU, in eval mode, without gradients.
+
+    The network is made without memory and takes over the tensors of the file, so that it exists
+    once in memory, never twice.
 
     Args:
-        network: freshly made, with the published parameter names.
-        path: `.safetensors`, or a PyTorch file that holds the parameters bare or under "model".
-        weights: what the file should be.
+        make: makes the network. Its `__init__` must not look at values of tensors.
+        path: `.safetensors`, or a PyTorch file that holds the parameters bare or in one of
+            `ENVELOPES`.
+        weights: what the file should be, for errors.
+        dtype: of the network's floating-point tensors.
+        convert: from the names of the file to those of the network.
+        mapped: leave tensors that have `dtype` in the file until they are used, and do not look for
+            NaN in them. For files of many GB; such a file may be replaced, but not overwritten.
 
     Raises:
         FileError: the file is missing, unreadable, could run code, or is for another network.
     """
     state = read_state_dict(path)
-    _check_layout(state, network.state_dict(), path, weights)
-    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    state = convert(state) if convert else state
+    with torch.device("meta"):
+        network = make()
+    problems = compared(shapes_of(state), shapes_of(network.state_dict()))
+    problems += not_finite({} if mapped or problems.unexpected else state)
+    if problems:
+        raise FileError(
+            str(path),
+            f"weights that do not fit {weights.network} ({problems})",
+            f"Give {weights.title} of {weights.source}.",
+        )
+    filling = {name: _in_dtype(tensor, dtype, copy=not mapped) for name, tensor in state.items()}
+    network.load_state_dict(filling, assign=True)
+    _compute_buffers(network, make)
     return network.eval().requires_grad_(False)
+
+
+def _in_dtype(tensor: Tensor, dtype: torch.dtype, copy: bool) -> Tensor:
+    """Counters and tables of indices keep their type."""
+    return tensor.to(dtype if tensor.is_floating_point() else tensor.dtype, copy=copy)
+
+
+def _compute_buffers(network: nn.Module, make: Callable[[], nn.Module]) -> None:
+    """Give the network those buffers that no file holds: tables that `__init__` computes."""
+    missing = [name for name, buffer in network.named_buffers() if buffer.is_meta]
+    computed = dict(make().named_buffers()) if missing else {}
+    for name in missing:
+        owner, _, own_name = name.rpartition(".")
+        network.get_submodule(owner)._buffers[own_name] = computed[name]
 
 
 def read_state_dict(path: Path) -> StateDict:
     """The tensors of a weight file by name, on the CPU.
+
+    They stay in the file until their values are used, so that names and shapes cost no memory.
+    Only files in PyTorch's old format are read at once.
 
     Raises:
         FileError: the file is missing, unreadable, could run code, or holds something else.
@@ -52,14 +99,18 @@ def read_state_dict(path: Path) -> StateDict:
         raise FileError(str(path), "a file that does not exist", "Check the path.")
     is_safe = path.suffix.lower() == ".safetensors"
     content = _read_safetensors(path) if is_safe else _read_pickle(path)
-    state = content.get("model", content) if isinstance(content, Mapping) else None
+    state = _unwrapped(content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state:
         raise FileError(str(path), "a file without weights", "Give a file of named tensors.")
     strange = [name for name, tensor in state.items() if not isinstance(tensor, Tensor)]
     if strange:
-        received = f"a file that holds other things than tensors ({_listed(strange)})"
+        received = f"a file that holds other things than tensors ({listed(strange)})"
         raise FileError(str(path), received, 'Give named tensors, bare or under "model".')
     return dict(state)
+
+
+def _unwrapped(content: Mapping[str, Any]) -> Any:
+    return next((content[name] for name in ENVELOPES if name in content), content)
 
 
 def _read_safetensors(path: Path) -> StateDict:
@@ -75,7 +126,8 @@ def _read_safetensors(path: Path) -> StateDict:
 def _read_pickle(path: Path) -> Any:
     try:
         with _numbers_allowed():
-            return torch.load(path, map_location="cpu", weights_only=True)
+            mapped = zipfile.is_zipfile(path)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # A damaged pickle can raise anything.
         refused = REFUSED.search(str(error))
         if refused:
@@ -120,33 +172,3 @@ def _unreadable(path: Path, error: Exception) -> FileError:
         f"a file that cannot be read as weights ({reason})",
         "Copy or download it again; .safetensors, .pth and .pt are read.",
     )
-
-
-def _check_layout(
-    state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path, weights: Weights
-) -> None:
-    """Raise an error that names what is missing, unexpected, misshapen or broken."""
-    common = [name for name in wanted if name in state]
-    problems = {
-        "missing": [name for name in wanted if name not in state],
-        "unexpected": [name for name in state if name not in wanted],
-        "of another shape": [
-            f"{name} {list(state[name].shape)} instead of {list(wanted[name].shape)}"
-            for name in common
-            if state[name].shape != wanted[name].shape
-        ],
-        "not finite": [name for name in common if not bool(torch.isfinite(state[name]).all())],
-    }
-    found = [f"{kind}: {_listed(names)}" for kind, names in problems.items() if names]
-    if found:
-        raise FileError(
-            str(path),
-            f"weights that do not fit {weights.network} ({'; '.join(found)})",
-            f"Give {weights.file} of {weights.source}.",
-        )
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:NAMES_IN_ERRORS])
-    more = len(names) - NAMES_IN_ERRORS
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..models.lending import install_lender
+from ..models.places import install_model_folders
+from .lending import ComfyLender, ModelManagement
 from .standin import OutputTarget, VideoFromFile, current_host
 
 # ComfyUI loads its API long before any custom node. A process that has not is not ComfyUI, even
@@ -38,6 +41,7 @@ __all__ = [
     "make_room",
     "metadata_enabled",
     "model_files",
+    "model_folders",
     "model_path",
     "output_target",
     "progress",
@@ -73,6 +77,17 @@ def input_path(name: str) -> Path:
     if not INSIDE_COMFYUI:
         return current_host().input_path(name)
     return Path(_comfy("folder_paths").get_annotated_filepath(name))
+
+
+def model_folders(kind: str) -> list[Path]:
+    """The folders of a kind of weights, in the order of search.
+
+    Args:
+        kind: such as "bokehme".
+    """
+    if not INSIDE_COMFYUI:
+        return current_host().model_folders(kind)
+    return [Path(folder) for folder in _folders_with_models(kind).get_folder_paths(kind)]
 
 
 def model_files(folder: str, extensions: Sequence[str]) -> list[str]:
@@ -191,3 +206,14 @@ def metadata_enabled() -> bool:
 
 def _comfy(module: str) -> Any:
     return importlib.import_module(module)
+
+
+def _model_management() -> ModelManagement:
+    return ModelManagement(
+        _comfy("comfy.model_management"), _comfy("comfy.model_patcher"), _comfy("comfy.ops")
+    )
+
+
+install_model_folders(model_folders)
+if INSIDE_COMFYUI:
+    install_lender(ComfyLender(_model_management))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor
 
 from ..lens.blur_disc import Weighting
@@ -12,16 +10,16 @@ from ..lens.drbokeh import MAX_LAYERS, DrBokehOptions, Kernel
 from ..lens.layered import LayeredOptions
 from ..lens.render import Lens
 from ..models.bokehme.handle import bokehme_lens
-from ..models.registry import BOKEHME_ARNET, BOKEHME_FOLDER, BOKEHME_IUNET, WEIGHT_SUFFIXES
-from .comfy import io, model_files, model_path
-from .files import file_fingerprint
+from ..models.registry import BOKEHME_ARNET, BOKEHME_IUNET
+from .comfy import io
 from .node import CATEGORY, names_node
 from .previews import shown
 from .sockets import LensSocket
+from .weights import NONE, NetworkNode, weights_fingerprint, weights_input, weights_path
 
 LINEAR_LIGHT, GAMMA = "linear", "gamma"
-NO_WEIGHTS = "none"
 LENSES_CATEGORY = f"{CATEGORY}/lenses"
+NETWORKS = {"arnet": BOKEHME_ARNET, "iunet": BOKEHME_IUNET}
 
 
 class TafLens(io.ComfyNode):
@@ -45,18 +43,7 @@ class TafLens(io.ComfyNode):
         return io.NodeOutput(Lens("taf"))
 
 
-def _weights_input(name: str, what: str) -> io.Combo.Input:
-    files = model_files(BOKEHME_FOLDER, WEIGHT_SUFFIXES)
-    return io.Combo.Input(
-        name,
-        options=[NO_WEIGHTS, *files],
-        default=NO_WEIGHTS,
-        optional=True,
-        tooltip=f"{what}, from models/{BOKEHME_FOLDER}. Choose both networks, or none.",
-    )
-
-
-class BokehMeLens(io.ComfyNode):
+class BokehMeLens(NetworkNode):
     """BokehMe: the scatter, and its networks where there are weights."""
 
     @classmethod
@@ -106,18 +93,28 @@ class BokehMeLens(io.ComfyNode):
                     tooltip="Brightens what is nearly white and out of focus, by up to 1.4, for "
                     "the light that clipping at white has taken.",
                 ),
-                _weights_input("arnet", f"{BOKEHME_ARNET.network} ({BOKEHME_ARNET.file})"),
-                _weights_input("iunet", f"{BOKEHME_IUNET.network} ({BOKEHME_IUNET.file})"),
+                *[
+                    weights_input(
+                        name,
+                        weights,
+                        f"Choose both networks, or none. {weights.network} ({weights.file})",
+                        can_be_none=True,
+                    )
+                    for name, weights in NETWORKS.items()
+                ],
             ],
             outputs=[LensSocket.Output(display_name="lens")],
         )
 
     @classmethod
     def fingerprint_inputs(
-        cls, arnet: str = NO_WEIGHTS, iunet: str = NO_WEIGHTS, **others: object
+        cls, arnet: str = NONE, iunet: str = NONE, **others: object
     ) -> tuple[object, ...]:
-        chosen = [path for path in (_weights(arnet), _weights(iunet)) if path]
-        return (arnet, iunet, *map(file_fingerprint, chosen), *sorted(others.items()))
+        chosen = (
+            weights_fingerprint(arnet, BOKEHME_ARNET),
+            weights_fingerprint(iunet, BOKEHME_IUNET),
+        )
+        return (*chosen, *sorted(others.items()))
 
     @classmethod
     @names_node
@@ -128,11 +125,12 @@ class BokehMeLens(io.ComfyNode):
         weighting: Weighting,
         method: Method,
         highlights: bool = False,
-        arnet: str = NO_WEIGHTS,
-        iunet: str = NO_WEIGHTS,
+        arnet: str = NONE,
+        iunet: str = NONE,
     ) -> io.NodeOutput:
         options = BokehMeOptions(gamma if light == GAMMA else None, weighting, method, highlights)
-        lens = bokehme_lens(options, _weights(arnet), _weights(iunet))
+        networks = weights_path(arnet, BOKEHME_ARNET), weights_path(iunet, BOKEHME_IUNET)
+        lens = bokehme_lens(options, *networks)
         return io.NodeOutput(lens, ui=shown(cls, text=_networks_text(arnet, iunet)))
 
 
@@ -233,12 +231,8 @@ class LayeredLens(io.ComfyNode):
         return io.NodeOutput(Lens("layered", LayeredOptions(repair_depth)))
 
 
-def _weights(name: str) -> Path | None:
-    return None if name == NO_WEIGHTS else model_path(BOKEHME_FOLDER, name)
-
-
 def _networks_text(arnet: str, iunet: str) -> str:
-    if arnet != NO_WEIGHTS:
+    if arnet != NONE:
         return f"with networks: {arnet}, {iunet}"
     files = f"{BOKEHME_ARNET.file} and {BOKEHME_IUNET.file}"
-    return f"classical; with {files} in models/{BOKEHME_FOLDER} depth edges get better"
+    return f"classical; with {files} in models/{BOKEHME_ARNET.folders[0]} depth edges get better"

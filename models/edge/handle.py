@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
-from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
@@ -15,12 +13,15 @@ from torch import Tensor
 from ...errors import InputError
 from ...lens.depth import Depth
 from ...lens.depth_edges import hardened
+from ..lending import lent
+from ..loaded import loaded
+from ..places import located
 from ..registry import EDGE
 from ..state_dict import load_network
 from .architecture import LEAST_STEP, STRIDE, EdgeNetwork, local_range
 from .refinement import is_imperfect, refined, verdicts
 
-WEIGHTS = Path(__file__).with_name(EDGE.file)
+WEIGHTS = located(EDGE)
 # The range of a depth map becomes this many px of blur, in the middle of what it was trained with.
 RANGE_PX = 24.0
 # The network looks no farther than this around a pixel (px); both are multiples of its stride.
@@ -46,23 +47,26 @@ def refine_depth(depth: Depth, image: Tensor, device: torch.device | None = None
     """
     _check(depth, image)
     place = device or depth.disparity.device
-    network = copy.deepcopy(edge_network()).to(place)  # 0.7 MB
+    network = edge_network()
     count = max(len(depth.disparity), len(image))
     results = []
-    for index in range(count):
-        disparity = depth.disparity[min(index, len(depth.disparity) - 1)][None].float()
-        picture = image[min(index, len(image) - 1)][None].float().clamp(0.0, 1.0)
-        result = _refined(network, disparity.to(place), picture.to(place))
-        results.append(result.to(depth.disparity))
+    with lent(network, place):
+        for index in range(count):
+            disparity = depth.disparity[min(index, len(depth.disparity) - 1)][None].float()
+            picture = image[min(index, len(image) - 1)][None].float().clamp(0.0, 1.0)
+            result = _refined(network, disparity.to(place), picture.to(place))
+            results.append(result.to(depth.disparity))
     return replace(depth, disparity=torch.cat(results))
 
 
-@lru_cache(maxsize=1)
 def edge_network() -> EdgeNetwork:
-    """The network with the weights that come with the package, on the CPU."""
-    network = load_network(EdgeNetwork(), WEIGHTS, EDGE)
-    assert isinstance(network, EdgeNetwork)
-    return network
+    """The network with the weights that come with the package."""
+    return loaded(load_edge_network, WEIGHTS)
+
+
+def load_edge_network(path: Path) -> EdgeNetwork:
+    """The network with the weights of a file."""
+    return load_network(EdgeNetwork, path, EDGE)
 
 
 @torch.no_grad()

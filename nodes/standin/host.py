@@ -6,7 +6,6 @@ directory.
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import NamedTuple
 import torch
 
 from ...errors import InputError
+from ...models.places import default_model_roots
 
 # "photo.png [output]" is a file in the output folder.
 ANNOTATION = re.compile(r"\s*\[(input|output|temp)\]$")
@@ -37,11 +37,6 @@ class OutputTarget(NamedTuple):
     subfolder: str
 
 
-def default_models_dir() -> Path:
-    """Where weights are: the environment variable FOCUSPULLER_MODELS, or `models` here."""
-    return Path(os.environ.get("FOCUSPULLER_MODELS") or "models")
-
-
 @dataclass(frozen=True)
 class Host:
     """The surroundings of a running node.
@@ -54,7 +49,7 @@ class Host:
         keeps_previews: whether previews are written at all.
         on_step: called with (steps done, steps in all) while a node works.
         temp_dir: for what is handed on as a file.
-        models_dir: has a folder for each kind of weights, like ComfyUI's `models`.
+        model_roots: have a folder for each kind of weights, like ComfyUI's `models`.
     """
 
     input_dirs: Sequence[Path] = (Path(),)
@@ -64,7 +59,7 @@ class Host:
     keeps_previews: bool = True
     on_step: Callable[[int, int], None] | None = None
     temp_dir: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
-    models_dir: Path = field(default_factory=default_models_dir)
+    model_roots: Sequence[Path] = field(default_factory=default_model_roots)
 
     def input_files(self, extensions: Sequence[str]) -> list[str]:
         """Sorted names of the files right in the input folders with one of `extensions`."""
@@ -91,17 +86,25 @@ class Host:
         candidates = [folder / bare for folder in self.input_dirs] or [Path(bare)]
         return next((path for path in candidates if path.is_file()), candidates[0])
 
+    def model_folders(self, kind: str) -> list[Path]:
+        """The folders of a kind of weights, in the order of search."""
+        return [root / kind for root in self.model_roots]
+
     def model_files(self, folder: str, extensions: Sequence[str]) -> list[str]:
         """Sorted names of the weights in and below a folder of models."""
         return sorted(
-            path.relative_to(self.models_dir / folder).as_posix()
-            for path in (self.models_dir / folder).rglob("*")
-            if path.suffix.lower() in extensions and path.is_file()
+            {
+                path.relative_to(place).as_posix()
+                for place in self.model_folders(folder)
+                for path in place.rglob("*")
+                if path.suffix.lower() in extensions and path.is_file()
+            }
         )
 
     def model_path(self, folder: str, name: str) -> Path:
-        """The file that a folder of models holds under a name."""
-        return self.models_dir / folder / name
+        """The file that a folder of models holds under a name; in the first if in none."""
+        candidates = [place / name for place in self.model_folders(folder)]
+        return next((path for path in candidates if path.is_file()), candidates[0])
 
     def output_target(self, filename_prefix: str, width: int, height: int) -> OutputTarget:
         """Folder and next free number for pictures called `filename_prefix`.

@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 from focuspuller.errors import InputError
+from focuspuller.models import lending, places
 from focuspuller.nodes import comfy
 from focuspuller.nodes.standin import Host, current_host, installed_host, io, ui
 from PIL import Image
@@ -246,6 +247,9 @@ def inside_comfyui(tmp_path: Path, monkeypatch) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # What it installs is taken back afterwards.
+    monkeypatch.setattr(places, "_installed", places._installed)
+    monkeypatch.setattr(lending, "_lender", lending.current_lender())
     spec.loader.exec_module(module)
     return module
 

@@ -22,7 +22,7 @@ StateDict = dict[str, Tensor]
 
 
 def load(path: Path) -> ARNet:
-    return load_network(ARNet(), path, BOKEHME_ARNET)
+    return load_network(ARNet, path, BOKEHME_ARNET)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ class TestOtherLayouts:
 
     def test_the_two_networks_swapped(self, weight_files) -> None:
         with pytest.raises(FileError, match="do not fit BokehMe's IUNet"):
-            load_network(IUNet(), weight_files()["arnet"], BOKEHME_IUNET)
+            load_network(IUNet, weight_files()["arnet"], BOKEHME_IUNET)
 
     @pytest.mark.parametrize("content", [[1, 2], {}, {"model": {}}, torch.ones(3), {"model": 5}])
     def test_no_named_tensors(self, refusal, content: object) -> None:

@@ -72,13 +72,13 @@ class TestNetworks:
         torch.save({"model": filled(ARNet()).state_dict()}, folder / "arnet.pth")
         torch.save({"model": filled(IUNet()).state_dict()}, folder / "mine" / "iunet.pth")
         (folder / "notes.txt").write_text("no weights")
-        with installed_host(replace(host, models_dir=tmp_path / "models")):
+        with installed_host(replace(host, model_roots=[tmp_path / "models"])):
             yield folder
 
     def test_are_offered_from_the_folder_of_models(self):
         ports = {port.id: port for port in BokehMeLens.GET_SCHEMA().inputs}
         for name in ("arnet", "iunet"):
-            assert ports[name].options == ["none", "arnet.pth", "mine/iunet.pth"]
+            assert ports[name].options == ["none", "automatic", "arnet.pth", "mine/iunet.pth"]
             assert ports[name].default == "none"
 
     def test_make_another_picture(self, picture):
@@ -114,9 +114,9 @@ class TestNetworks:
 
 
 def test_weights_are_in_the_folder_that_the_environment_names(monkeypatch, tmp_path):
-    assert Host().models_dir == Path("models")
+    assert Host().model_roots == (Path("models"),)
     monkeypatch.setenv("FOCUSPULLER_MODELS", str(tmp_path))
-    assert Host().models_dir == tmp_path
+    assert Host().model_roots == (tmp_path,)
     assert Host().model_files("bokehme", [".pth"]) == []
 
 
