@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .headless.render import render
     from .headless.runner import run_workflow
     from .headless.server import submit_workflow
+    from .headless.weights import fetch_model, list_models, verify_model
     from .lens.aperture import Aperture
     from .lens.bokehme import BokehMeOptions
     from .lens.depth import Depth
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .lens.scene_layers import SceneLayer
     from .lens.sequence import strength_pull
     from .models.bokehme.handle import bokehme_lens
+    from .models.loaded import free_models
     from .nodes import FocusPullerExtension
     from .photo.depth_files import load_depth, save_depth
     from .photo.photo import Photo, load_photo, save_photo
@@ -65,8 +67,11 @@ _HOMES = {
     "bokeh_preview": "headless.aperture_command",
     "bokehme_lens": "models.bokehme.handle",
     "compress_highlights": "headless.highlights",
+    "fetch_model": "headless.weights",
     "fit_bokeh_level": "headless.fit",
     "fit_camera": "headless.fit",
+    "free_models": "models.loaded",
+    "list_models": "headless.weights",
     "load_depth": "photo.depth_files",
     "load_photo": "photo.photo",
     "pull_focus": "lens.focus",
@@ -79,6 +84,7 @@ _HOMES = {
     "save_photo": "photo.photo",
     "strength_pull": "lens.sequence",
     "submit_workflow": "headless.server",
+    "verify_model": "headless.weights",
 }
 
 __all__ = [
@@ -102,8 +108,11 @@ __all__ = [
     "bokehme_lens",
     "comfy_entrypoint",
     "compress_highlights",
+    "fetch_model",
     "fit_bokeh_level",
     "fit_camera",
+    "free_models",
+    "list_models",
     "load_depth",
     "load_photo",
     "pull_focus",
@@ -116,6 +125,7 @@ __all__ = [
     "save_photo",
     "strength_pull",
     "submit_workflow",
+    "verify_model",
 ]
 
 

@@ -46,3 +46,7 @@ class WorkflowError(FocusPullerError):
 
 class DeviceMemoryError(FocusPullerError):
     """A picture that does not fit into the device's memory, however it is cut."""
+
+
+class DownloadError(FocusPullerError):
+    """A file that could not be had from its address, or was not the one that was announced."""

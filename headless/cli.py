@@ -1,4 +1,4 @@
-"""The command line: `focuspuller render`, `fit`, `run` and `aperture`.
+"""The command line: `focuspuller render`, `fit`, `run`, `aperture` and `models`.
 
 Exit codes: 0 done, 1 something about the input is wrong (said on stderr), 2 wrong usage,
 130 interrupted.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from ..errors import FocusPullerError
-from . import aperture_command, fit_command, render_command, run_command
+from . import aperture_command, fit_command, models_command, render_command, run_command
 
 FAILED = 1
 INTERRUPTED = 130
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     fit_command.add_to(commands)
     run_command.add_to(commands)
     aperture_command.add_to(commands)
+    models_command.add_to(commands)
     return parser
 
 

@@ -51,6 +51,11 @@ class Findings:
             self.other + more.other,
         )
 
+    @property
+    def count(self) -> int:
+        """How many things do not fit."""
+        return sum(len(names) for _, names in self.kinds())
+
     def kinds(self) -> list[tuple[str, tuple[str, ...]]]:
         """Each kind of mismatch as people call it, with its names."""
         return [

@@ -19,7 +19,7 @@ BOKEHME_ARNET = Weights(
     folders=("bokehme",),
     source=_BOKEHME,
     licence=_BOKEHME_LICENCE,
-    downloads=f"{_BOKEHME}/raw/main/checkpoints",
+    downloads=f"{_BOKEHME}/raw/HEAD/checkpoints",
     other_names=("arnet.safetensors",),
     check="models.bokehme.layout:check_arnet",
 )
@@ -30,7 +30,7 @@ BOKEHME_IUNET = Weights(
     folders=("bokehme",),
     source=_BOKEHME,
     licence=_BOKEHME_LICENCE,
-    downloads=f"{_BOKEHME}/raw/main/checkpoints",
+    downloads=f"{_BOKEHME}/raw/HEAD/checkpoints",
     other_names=("iunet.safetensors",),
     check="models.bokehme.layout:check_iunet",
 )
