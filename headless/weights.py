@@ -123,6 +123,8 @@ def planned(weights: Weights, to: Path | None = None) -> list[Download]:
     Raises:
         DownloadError: they cannot be fetched, or an address does not answer.
     """
+    if weights.packaged:
+        return []
     folder = to or folders_for(weights)[0]
     token = os.environ.get("HF_TOKEN") if weights.hub else None
     downloads = []

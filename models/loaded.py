@@ -46,7 +46,7 @@ def loaded(load: Callable[..., T], path: Path, *choices: Hashable) -> T:
 def stamp_of(path: Path) -> Stamp:
     """Changes when a file, or one below a folder, does; empty if there is none."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    stats = [(str(file.relative_to(path)), file.stat()) for file in files if file.is_file()]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 

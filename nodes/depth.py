@@ -18,6 +18,7 @@ from .files import file_check, file_fingerprint
 from .node import CATEGORY, names_node, renames
 from .previews import depth_picture, depth_text, ends, shown
 from .sockets import DepthSocket, expect
+from .weights import NetworkNode
 
 DEPTH_ADVICE = "Connect Load Depth, Depth from Image or Load Photo."
 
@@ -264,7 +265,7 @@ class AlignDepth(io.ComfyNode):
         return io.NodeOutput(aligned, ui=shown(cls, depth_picture(aligned), depth_text(aligned)))
 
 
-class RefineDepth(io.ComfyNode):
+class RefineDepth(NetworkNode):
     """Depth edges put where the picture has them."""
 
     @classmethod

@@ -136,5 +136,4 @@ def _bring_rest(network: nn.Module, device: torch.device) -> None:
     """Bring what ComfyUI leaves behind when memory is short, and cannot bring layer by layer."""
     for module in network.modules():
         if not hasattr(module, "comfy_cast_weights"):
-            for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
-                tensor.data = tensor.data.to(device)
+            module._apply(lambda tensor: tensor.to(device), recurse=False)

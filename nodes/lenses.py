@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from torch import Tensor
 
 from ..lens.blur_disc import Weighting
@@ -131,7 +133,7 @@ class BokehMeLens(NetworkNode):
         options = BokehMeOptions(gamma if light == GAMMA else None, weighting, method, highlights)
         networks = weights_path(arnet, BOKEHME_ARNET), weights_path(iunet, BOKEHME_IUNET)
         lens = bokehme_lens(options, *networks)
-        return io.NodeOutput(lens, ui=shown(cls, text=_networks_text(arnet, iunet)))
+        return io.NodeOutput(lens, ui=shown(cls, text=_networks_text(*networks)))
 
 
 class DrBokehLens(io.ComfyNode):
@@ -231,8 +233,8 @@ class LayeredLens(io.ComfyNode):
         return io.NodeOutput(Lens("layered", LayeredOptions(repair_depth)))
 
 
-def _networks_text(arnet: str, iunet: str) -> str:
-    if arnet != NONE:
-        return f"with networks: {arnet}, {iunet}"
+def _networks_text(arnet: Path | None, iunet: Path | None) -> str:
+    if arnet and iunet:
+        return f"with networks: {arnet.name}, {iunet.name}"
     files = f"{BOKEHME_ARNET.file} and {BOKEHME_IUNET.file}"
     return f"classical; with {files} in models/{BOKEHME_ARNET.folders[0]} depth edges get better"

@@ -16,7 +16,7 @@ from focuspuller.models.bokehme.architecture import ARNet, IUNet
 from focuspuller.models.registry import BOKEHME_ARNET, BOKEHME_IUNET
 from focuspuller.models.state_dict import load_network, read_state_dict
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 StateDict = dict[str, Tensor]
 
@@ -92,6 +92,93 @@ class TestReading:
         network = load(weight_files()["arnet"])
         assert not network.training
         assert not any(parameter.requires_grad for parameter in network.parameters())
+
+    @pytest.mark.parametrize("envelope", ["model", "state_dict", "model_state_dict"])
+    def test_in_every_envelope(self, tmp_path: Path, state: StateDict, envelope: str) -> None:
+        torch.save({"epoch": 3, envelope: state}, tmp_path / "a.pth")
+        assert set(read_state_dict(tmp_path / "a.pth")) == set(state)
+
+
+class Mixed(nn.Module):
+    """A parameter, a counter, a stored table, and one that `__init__` computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(4))
+        self.register_buffer("steps", torch.tensor(0))
+        self.register_buffer("scale", torch.ones(2))
+        self.inner = nn.Module()
+        self.inner.register_buffer("angles", torch.arange(3.0), persistent=False)
+
+
+MIXED = {"weight": torch.rand(4), "steps": torch.tensor(7), "scale": torch.tensor([2.0, 3.0])}
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    path = tmp_path / "mixed.safetensors"
+    save_file(MIXED, path)
+    return path
+
+
+class TestFilling:
+    def test_the_type_is_that_of_the_network_and_counters_keep_theirs(self, mixed: Path) -> None:
+        network = load_network(Mixed, mixed, BOKEHME_ARNET, torch.bfloat16)
+        state = network.state_dict()
+        kinds = {name: tensor.dtype for name, tensor in state.items()}
+        assert kinds == {
+            "weight": torch.bfloat16,
+            "scale": torch.bfloat16,
+            "steps": torch.int64,
+        }
+        assert int(state["steps"]) == 7
+        assert torch.equal(state["weight"], MIXED["weight"].bfloat16())
+
+    def test_computed_tables_are_computed(self, mixed: Path) -> None:
+        network = load_network(Mixed, mixed, BOKEHME_ARNET)
+        assert torch.equal(network.inner.angles, torch.arange(3.0))
+
+    def test_names_can_be_converted(self, tmp_path: Path) -> None:
+        path = tmp_path / "old.safetensors"
+        save_file({f"module.{name}": tensor for name, tensor in MIXED.items()}, path)
+        with pytest.raises(FileError, match="missing: weight, steps, scale"):
+            load_network(Mixed, path, BOKEHME_ARNET)
+
+        def convert(state: StateDict) -> StateDict:
+            return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+
+        network = load_network(Mixed, path, BOKEHME_ARNET, convert=convert)
+        assert torch.equal(network.weight, MIXED["weight"])
+
+    @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+    def test_a_file_may_be_overwritten_afterwards(self, weight_files, suffix: str) -> None:
+        path = weight_files(suffix)["arnet"]
+        network = load(path)
+        before = network.conv0.conv.weight.clone()
+        content = path.read_bytes()
+        path.write_bytes(bytes(len(content)))
+        assert torch.equal(network.conv0.conv.weight, before)
+
+    def test_mapped_tensors_stay_in_the_file(self, mixed: Path) -> None:
+        network = load_network(Mixed, mixed, BOKEHME_ARNET, mapped=True)
+        assert torch.equal(network.weight, MIXED["weight"])
+        with mixed.open("r+b") as file:
+            file.seek(-8 - 8 - 16, os.SEEK_END)  # whichever of the tensors lies there
+            file.write(bytes(32))
+        assert not all(
+            torch.equal(network.state_dict()[name], tensor) for name, tensor in MIXED.items()
+        )
+
+    def test_a_network_is_made_without_memory(self, mixed: Path) -> None:
+        devices = []
+
+        class Watched(Mixed):
+            def __init__(self) -> None:
+                super().__init__()
+                devices.append(self.weight.device.type)
+
+        load_network(Watched, mixed, BOKEHME_ARNET)
+        assert devices[0] == "meta"
 
 
 class TestOtherLayouts:

@@ -85,7 +85,7 @@ class TestNetworks:
         image, defocus = picture(), Defocus(torch.linspace(-15, 15, 36).expand(1, 1, 24, 36))
         output = BokehMeLens.execute(**BOKEHME, arnet="arnet.pth", iunet="mine/iunet.pth")
         assert isinstance(output[0].options, HybridOptions)
-        assert output.ui["text"] == ("with networks: arnet.pth, mine/iunet.pth",)
+        assert output.ui["text"] == ("with networks: arnet.pth, iunet.pth",)
         repaired = RenderBokeh.execute(image, defocus, lens=output[0])[0]
         classical = RenderBokeh.execute(image, defocus, lens=BokehMeLens.execute(**BOKEHME)[0])[0]
         assert float((repaired - classical).abs().amax()) > 0.01
