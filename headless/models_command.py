@@ -31,8 +31,8 @@ EXAMPLES = """examples:
   focuspuller models verify downloads/arnet.pth
   focuspuller models fetch depth-anything-v2-small
 
-Folders of models are below ./models, or below those that the environment variable
-FOCUSPULLER_MODELS names, such as ComfyUI's."""
+Folders of models are below those that the environment variable FOCUSPULLER_MODELS names, else
+below the models of the ComfyUI in whose custom_nodes this package is, else below ./models."""
 
 # How many names of each kind of mismatch are listed.
 NAMES_LISTED = 20

@@ -88,18 +88,10 @@ def download(
         _check_size(remote, part)
         _check_digest(remote, part, digest, sha256 or remote.sha256)
         part.replace(target)
-    except HTTPException as error:
-        raise _broken(remote, part, error) from error
     except OSError as error:
-        if isinstance(error, _NETWORK):
-            raise _broken(remote, part, error) from error
         reason = f"a place that cannot be written ({error.strerror or error})"
         raise FileError(str(target), reason, "Check that it is writable and has space.") from error
     return digest
-
-
-# What breaks on the way. Other OSErrors are the disk's.
-_NETWORK = (ConnectionError, TimeoutError)
 
 
 def _transferred(remote: Remote, part: Path, on_bytes: OnBytes | None) -> str:
@@ -108,9 +100,8 @@ def _transferred(remote: Remote, part: Path, on_bytes: OnBytes | None) -> str:
     there = part.stat().st_size if part.is_file() else 0
     if there and there == remote.size:
         return file_sha256(part)
-    if remote.size is not None and there > remote.size:
-        part.unlink()
-        there = 0
+    if remote.size is None or there > remote.size:
+        there = 0  # Nothing to go on from.
     request = _request(remote.url, remote.token)
     if there:
         request.add_header("Range", f"bytes={there}-")
@@ -120,13 +111,25 @@ def _transferred(remote: Remote, part: Path, on_bytes: OnBytes | None) -> str:
             _hash_into(digest, part)
         there = there if resumed else 0
         with part.open("ab" if resumed else "wb") as file:
-            while chunk := response.read(CHUNK):
+            for chunk in _received(response, remote, part):
                 file.write(chunk)
                 digest.update(chunk)
                 there += len(chunk)
                 if on_bytes:
                     on_bytes(there, remote.size or 0)
     return digest.hexdigest()
+
+
+def _received(response: Any, remote: Remote, part: Path) -> Iterator[bytes]:
+    """What comes, chunk by chunk. Errors here are the network's, not the disk's."""
+    while True:
+        try:
+            chunk = response.read(CHUNK)
+        except (HTTPException, OSError) as error:
+            raise _broken(remote, part, error) from error
+        if not chunk:
+            return
+        yield chunk
 
 
 def _starts_at(response: Any, offset: int) -> bool:

@@ -13,17 +13,28 @@ from pathlib import Path
 from ..errors import FileError
 from .weights import Weights
 
+# Given in place of a path: look for the published name.
+AUTOMATIC = "automatic"
+
 # From a kind ("depthanything") to the folders that hold it, in the order of search.
 ModelFolders = Callable[[str], Sequence[Path]]
 
 
-def default_model_roots() -> tuple[Path, ...]:
-    """Folders like ComfyUI's `models`: those that FOCUSPULLER_MODELS names, or `models` here.
+PACKAGE = Path(__file__).parents[1]
 
-    The environment variable may name several, separated as in PATH.
+
+def default_model_roots() -> tuple[Path, ...]:
+    """Folders like ComfyUI's `models`.
+
+    Those that the environment variable FOCUSPULLER_MODELS names, separated as in PATH; else that of
+    the ComfyUI in whose `custom_nodes` this package is; else `models` in the current folder.
     """
-    named = os.environ.get("FOCUSPULLER_MODELS") or "models"
-    return tuple(Path(part) for part in named.split(os.pathsep) if part)
+    named = os.environ.get("FOCUSPULLER_MODELS")
+    if named:
+        return tuple(Path(part) for part in named.split(os.pathsep) if part)
+    if PACKAGE.parent.name == "custom_nodes":
+        return (PACKAGE.parent.parent / "models",)
+    return (Path("models"),)
 
 
 def default_model_folders(kind: str) -> list[Path]:
@@ -60,13 +71,13 @@ def located(
 
     Args:
         weights: what is wanted; of several the first that is found.
-        given: the path, if the user has said it.
+        given: the path, if the user has said it; None and "automatic" look for it.
 
     Raises:
         FileError: it is not there. Names the file, its source, its licence and its folder.
     """
     wanted = [weights] if isinstance(weights, Weights) else list(weights)
-    if given is not None:
+    if given not in (None, AUTOMATIC):
         path = Path(given)
         if not path.exists():
             raise FileError(str(path), "a file that does not exist", "Check the path.")

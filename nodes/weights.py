@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..models.loaded import stamp_of
-from ..models.places import found, located
+from ..models.places import AUTOMATIC, found, located
 from ..models.weights import WEIGHT_SUFFIXES, Weights
 from .comfy import INSIDE_COMFYUI, io, model_files, model_path
 from .lending import keeper
 
-AUTOMATIC = "automatic"
 NONE = "none"
 
 

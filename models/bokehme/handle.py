@@ -15,6 +15,7 @@ from ...lens.render import Lens, LensKind
 from ...lens.view import View
 from ..lending import lent
 from ..loaded import loaded
+from ..places import located
 from ..registry import BOKEHME_ARNET, BOKEHME_IUNET
 from ..state_dict import load_network
 from .architecture import ARNet, IUNet
@@ -39,7 +40,8 @@ def bokehme_lens(
 
     Args:
         options: of the classical renderer; its gamma holds for the networks as well.
-        arnet: weights of ARNet, `.pth` or `.safetensors`.
+        arnet: weights of ARNet, `.pth` or `.safetensors`; "automatic" finds them in the folders of
+            models.
         iunet: weights of IUNet.
 
     Raises:
@@ -56,7 +58,10 @@ def bokehme_lens(
     if arnet is None or iunet is None:
         received = f"only {'iunet' if arnet is None else 'arnet'}"
         raise InputError("arnet, iunet", received, "Give both, or none to render classically.")
-    networks = loaded(load_arnet, Path(arnet)), loaded(load_iunet, Path(iunet))
+    networks = (
+        loaded(load_arnet, located(BOKEHME_ARNET, arnet)),
+        loaded(load_iunet, located(BOKEHME_IUNET, iunet)),
+    )
     return Lens("bokehme", HybridOptions(*networks, classical), HYBRID)
 
 

@@ -14,7 +14,9 @@ import pytest
 import torch
 from focuspuller.errors import InputError
 from focuspuller.models import lending, places
+from focuspuller.models.registry import BOKEHME_ARNET
 from focuspuller.nodes import comfy
+from focuspuller.nodes.lending import ComfyLender
 from focuspuller.nodes.standin import Host, current_host, installed_host, io, ui
 from PIL import Image
 
@@ -219,6 +221,7 @@ def inside_comfyui(tmp_path: Path, monkeypatch) -> ModuleType:
             get_output_directory=lambda: "/out",
             models_dir="/models",
             add_model_folder_path=lambda name, path: folders.setdefault(name, path),
+            get_folder_paths=lambda name: ["/extra/models", folders[name]],
             get_filename_list=lambda name: ["b.pth", "a.safetensors", "a.txt"],
             get_full_path=lambda name, file: f"{folders[name]}/{file}" if "a" in file else None,
             get_annotated_filepath=lambda name: str(tmp_path / name),
@@ -273,6 +276,11 @@ def test_inside_comfyui_weights_are_in_its_folder_of_models(inside_comfyui):
     path = inside_comfyui.model_path("bokehme", "a.safetensors")
     assert path == Path("/models/bokehme/a.safetensors")
     assert inside_comfyui.model_path("bokehme", "gone.pth") == Path("gone.pth")
+    assert places.folders_for(BOKEHME_ARNET) == [Path("/extra/models"), Path("/models/bokehme")]
+
+
+def test_inside_comfyui_its_model_management_lends(inside_comfyui):
+    assert isinstance(lending.current_lender(), ComfyLender)
 
 
 def test_inside_comfyui_progress_stops_when_the_user_asks(inside_comfyui):

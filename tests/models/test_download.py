@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,19 @@ def test_a_broken_transfer_goes_on_where_it_broke(server, target):
     assert target.read_bytes() == CONTENT
     assert parts(target) == []
     assert server.requests[-1][2] == f"bytes={there}-"
+
+
+def test_a_connection_that_fails_is_not_taken_for_the_disk(server, target, monkeypatch):
+    remote = inspected(server.url + PATH)
+
+    def fail(response: HTTPResponse, amount: int | None = None) -> bytes:
+        if amount is None:
+            return b""  # what comes with the redirect
+        raise ssl.SSLError("decryption failed")
+
+    monkeypatch.setattr(HTTPResponse, "read", fail)
+    with pytest.raises(DownloadError, match="a connection that broke after 0 bytes"):
+        download(remote, target)
 
 
 def test_a_server_that_cannot_go_on_starts_anew(server, target):

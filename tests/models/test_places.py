@@ -137,6 +137,7 @@ class TestLocated:
         roots("a/first/one.pth")
         mine = roots("elsewhere/mine.pth")
         assert located(ONE, mine) == mine
+        assert located(ONE, "automatic").name == "one.pth"
         with pytest.raises(FileError, match="does not exist"):
             located(ONE, tmp_path / "gone.pth")
 
@@ -158,8 +159,12 @@ class TestLocated:
         assert located(EDGE).is_file()
 
 
-def test_the_environment_may_name_several_folders(monkeypatch):
+def test_folders_of_models_without_comfyui(monkeypatch):
     monkeypatch.setenv("FOCUSPULLER_MODELS", os.pathsep.join(["x", "y"]))
     assert default_model_folders("vst") == [Path("x/vst"), Path("y/vst")]
+    monkeypatch.setattr(places, "PACKAGE", Path("ComfyUI/custom_nodes/focuspuller"))
+    assert default_model_folders("vst") == [Path("x/vst"), Path("y/vst")]
     monkeypatch.setenv("FOCUSPULLER_MODELS", "")
+    assert default_model_folders("vst") == [Path("ComfyUI/models/vst")]
+    monkeypatch.setattr(places, "PACKAGE", Path("src/focuspuller"))
     assert default_model_folders("vst") == [Path("models/vst")]
