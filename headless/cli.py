@@ -1,4 +1,4 @@
-"""The command line: `focuspuller render`, `fit`, `run`, `aperture` and `models`.
+"""The command line: `focuspuller COMMAND`, a module `*_command` for each.
 
 Exit codes: 0 done, 1 something about the input is wrong (said on stderr), 2 wrong usage,
 130 interrupted.
@@ -13,8 +13,24 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from ..errors import FocusPullerError
-from . import aperture_command, fit_command, models_command, render_command, run_command
+from . import (
+    aperture_command,
+    fit_command,
+    models_command,
+    render_command,
+    run_command,
+    train_command,
+)
 
+# In the order of the help text.
+COMMANDS = (
+    render_command,
+    fit_command,
+    run_command,
+    aperture_command,
+    models_command,
+    train_command,
+)
 FAILED = 1
 INTERRUPTED = 130
 
@@ -53,11 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"focuspuller {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    render_command.add_to(commands)
-    fit_command.add_to(commands)
-    run_command.add_to(commands)
-    aperture_command.add_to(commands)
-    models_command.add_to(commands)
+    for command in COMMANDS:
+        command.add_to(commands)
     return parser
 
 

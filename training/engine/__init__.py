@@ -1,0 +1,1 @@
+"""How a training runs: optimizers, steps, checkpoints, logs; whatever is trained."""

@@ -1,0 +1,1 @@
+"""What can be trained: one module for each network, with the defaults of its paper."""
