@@ -1,4 +1,4 @@
-"""Training of the edge network: its loss, its examples, and runs that go on where they stopped."""
+"""The recipe of the edge network: its loss, its examples, and what it leaves."""
 
 from __future__ import annotations
 
@@ -9,36 +9,44 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from focuspuller.errors import InputError
 from focuspuller.models.edge.architecture import EdgeNetwork, at_places, places
-from focuspuller.training.edge import (
+from focuspuller.models.edge.layout import check
+from focuspuller.training.engine.loop import train
+from focuspuller.training.recipes.edge import (
     PRESETS,
-    Batch,
+    RECIPE,
     EdgeConfig,
-    Examples,
+    EdgeTask,
     choice_loss,
     edge_error,
-    learning_rate,
-    train,
 )
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 CPU = torch.device("cpu")
-TINY = replace(PRESETS["tiny"], scenes=3, steps=4, checkpoint_every=2)
+TINY = replace(PRESETS["tiny"], scenes=3)
+TINY = replace(TINY, run=replace(TINY.run, steps=4, save_every=2, log_every=2, validate_every=4))
+
+
+def batch_of(task: EdgeTask, seed: int, count: int) -> dict[str, Tensor]:
+    examples = [task.example(0, np.random.default_rng([seed, index])) for index in range(count)]
+    return {name: torch.stack([one[name] for one in examples]) for name in examples[0]}
 
 
 @pytest.fixture
-def dilated_edge() -> Batch:
+def dilated_edge() -> dict[str, Tensor]:
     """A vertical edge that the given map has 2 px too far to the right."""
     exact, given = torch.zeros(1, 1, 24, 32), torch.zeros(1, 1, 24, 32)
     exact[..., :16] = 10.0
     given[..., :18] = 10.0
-    return Batch(torch.rand(1, 3, 24, 32), exact, given)
+    return {"image": torch.rand(1, 3, 24, 32), "exact": exact, "given": given}
 
 
-def certain(batch: Batch, place: tuple[int, int]) -> Tensor:
+def certain(batch: dict[str, Tensor], place: tuple[int, int]) -> Tensor:
     """Logits that choose one place everywhere."""
-    logits = torch.full_like(at_places(batch.given), -30.0)
+    logits = torch.full_like(at_places(batch["given"]), -30.0)
     logits[:, places().index(place)] = 30.0
     return logits
 
@@ -68,90 +76,76 @@ def test_the_loss_has_gradients_even_where_the_network_is_certain_and_wrong(dila
 
 
 def test_the_error_is_a_share_of_the_step(dilated_edge):
-    assert float(edge_error(dilated_edge.exact, dilated_edge)) == 0
+    assert float(edge_error(dilated_edge["exact"], dilated_edge)) == 0
     # Two columns of 32 are off by 10 of a step of 10 px; the 18 columns within reach count fully.
     expected = (2 * 10 / 11) / (18 + 0.05 * 14)
-    assert float(edge_error(dilated_edge.given, dilated_edge)) == pytest.approx(expected, rel=1e-4)
+    assert float(edge_error(dilated_edge["given"], dilated_edge)) == pytest.approx(expected, rel=1e-4)
 
 
-def test_examples_are_the_same_for_the_same_step_and_partly_exact():
-    examples = Examples(replace(TINY, batch=16))
-    first, again, other = (examples.batch(step) for step in (1, 1, 2))
-    assert torch.equal(first.image, again.image)
-    assert torch.equal(first.given, again.given)
-    assert not torch.equal(first.image, other.image)
-    assert first.image.shape == (16, 3, TINY.crop_px, TINY.crop_px)
-    assert 0 <= first.image.min() <= first.image.max() <= 1
-    is_exact = [torch.equal(*pair) for pair in zip(first.exact, first.given, strict=True)]
+def test_examples_are_the_same_for_the_same_seed_and_partly_exact():
+    task = EdgeTask(TINY, CPU)
+    first, again, other = (batch_of(task, seed, 16) for seed in (1, 1, 2))
+    assert torch.equal(first["image"], again["image"])
+    assert torch.equal(first["given"], again["given"])
+    assert not torch.equal(first["image"], other["image"])
+    assert first["image"].shape == (16, 3, TINY.crop_px, TINY.crop_px)
+    assert 0 <= first["image"].min() <= first["image"].max() <= 1
+    is_exact = [torch.equal(*pair) for pair in zip(first["exact"], first["given"], strict=True)]
     assert 0 < sum(is_exact) < 16
 
 
 def test_picture_and_depth_stay_on_each_other_when_flipped_and_turned():
     """A scene whose red is its disparity shows it in every crop."""
-    config = replace(TINY, exact_share=1.0, batch=12)
-    examples = Examples(config)
-    examples.images = (255 * examples.disparities.float()).byte().expand(-1, 3, -1, -1).clone()
-    batch = examples.batch(0)
-    for image, exact in zip(batch.image, batch.exact, strict=True):
+    task = EdgeTask(replace(TINY, exact_share=1.0), CPU)
+    task.images = (255 * task.disparities.float()).byte().expand(-1, 3, -1, -1).clone()
+    batch = batch_of(task, 0, 12)
+    for image, exact in zip(batch["image"], batch["exact"], strict=True):
         if exact.std() > 0 and image[0].std() > 0:
             both = torch.stack([image.mean(0).flatten(), exact.flatten()])
             assert float(torch.corrcoef(both)[0, 1]) > 0.8
 
 
-def test_the_learning_rate_rises_and_falls():
-    config = EdgeConfig(steps=400)
-    rates = [learning_rate(step, config) for step in range(400)]
-    assert max(rates) == pytest.approx(config.learning_rate, rel=0.01)
-    assert rates[0] < 0.2 * config.learning_rate
-    assert rates[-1] < 0.001 * config.learning_rate
-    assert np.argmax(rates) < 20
-
-
-def test_a_run_leaves_weights_with_their_origin_and_a_log(tmp_path: Path):
-    network = train(TINY, tmp_path, CPU)
-    with safe_open(tmp_path / "weights.safetensors", "pt") as file:
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        assert EdgeConfig(**json.loads(file.metadata()["config"])) == TINY
-        assert file.metadata()["licence"] == "Apache-2.0"
-    for name, tensor in network.state_dict().items():
-        assert torch.equal(tensor, stored[name])
-    entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [entry["step"] for entry in entries] == [2, 4]
-    assert all(np.isfinite(entry["loss"]) for entry in entries)
-
-
-def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch):
-    whole = train(TINY, tmp_path / "whole", CPU)
-
-    class StopError(Exception):
-        pass
-
-    def stops(self: Examples, step: int) -> Batch:
-        if step == 3:
-            raise StopError
-        return batch(self, step)
-
-    batch = Examples.batch
-    monkeypatch.setattr(Examples, "batch", stops)
-    with pytest.raises(StopError):
-        train(TINY, tmp_path / "parts", CPU)
-    monkeypatch.setattr(Examples, "batch", batch)
-    resumed = train(TINY, tmp_path / "parts", CPU)
-    for name, tensor in whole.state_dict().items():
-        torch.testing.assert_close(resumed.state_dict()[name], tensor)
+def test_a_run_leaves_weights_that_load_with_their_origin(tmp_path: Path):
+    outcome = train(RECIPE, TINY, tmp_path, CPU)
+    assert outcome.weights == tmp_path / "weights.safetensors"
+    EdgeNetwork().load_state_dict(load_file(outcome.weights))
+    assert check(outcome.weights).is_fine
+    with safe_open(outcome.weights, "pt") as file:
+        metadata = file.metadata()
+    assert json.loads(metadata["focuspuller.config"])["scenes"] == TINY.scenes
+    assert metadata["licence"] == "Apache-2.0"
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 4]
+    assert all(np.isfinite(line["loss"]) for line in lines[:2])
+    assert 0 < lines[2]["validation/error"]
 
 
 def test_training_learns_what_it_sees_again_and_again(tmp_path: Path, monkeypatch):
-    config = replace(TINY, steps=30, learning_rate=3e-3)
-    batch = Examples(config).batch(2)
-    monkeypatch.setattr(Examples, "batch", lambda self, step: batch)
-    trained = train(config, tmp_path, CPU)
+    run = replace(TINY.run, steps=30, save_every=30, validate_every=0)
+    config = replace(TINY, run=run, optimizer=replace(TINY.optimizer, learning_rate=3e-3))
+    batch = batch_of(EdgeTask(config, CPU), 2, 2)
+    numbers = iter(range(1000))
+
+    def repeated(self: EdgeTask, step: int, random: np.random.Generator) -> dict[str, Tensor]:
+        index = next(numbers) % 2
+        return {name: part[index] for name, part in batch.items()}
+
+    monkeypatch.setattr(EdgeTask, "example", repeated)
+    outcome = train(RECIPE, config, tmp_path, CPU)
+    assert outcome.weights is not None
+    trained = EdgeNetwork()
+    trained.load_state_dict(load_file(outcome.weights))
 
     def loss(network: EdgeNetwork) -> float:
         with torch.no_grad():
-            return float(choice_loss(network(batch.image, batch.given), batch))
+            return float(choice_loss(network(batch["image"], batch["given"]), batch))
 
     assert loss(trained) < 0.9 * loss(EdgeNetwork())
+
+
+def test_crops_that_the_network_cannot_take_are_refused():
+    with pytest.raises(InputError, match="crop_px"):
+        EdgeConfig(crop_px=90)
 
 
 def test_the_network_starts_by_leaving_everything_alone():

@@ -95,6 +95,7 @@ class _Session:
         self.network, *self.optimizers = accelerator.prepare(task.trainee, *optimizers)
         self.average: Average | None = None
         if self.run.ema_decay is not None:
+            _refuse_sharded(accelerator)
             self.average = Average(self.trainee, self.run.ema_decay)
         self.step = 0
         self._resume()
@@ -321,6 +322,15 @@ def _accelerator(run: Run, device: torch.device | None) -> Any:
         mixed_precision="bf16" if run.precision == "bf16" else "no",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+
+
+def _refuse_sharded(accelerator: Any) -> None:
+    if str(accelerator.distributed_type).endswith("FSDP"):
+        raise InputError(
+            "run.ema_decay",
+            "an average of parameters that FSDP has spread over processes",
+            "Set run.ema_decay to null, or train without FSDP.",
+        )
 
 
 def _adamw(phase: Phase, trainee: Trainee) -> torch.optim.AdamW:
