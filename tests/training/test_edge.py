@@ -79,7 +79,9 @@ def test_the_error_is_a_share_of_the_step(dilated_edge):
     assert float(edge_error(dilated_edge["exact"], dilated_edge)) == 0
     # Two columns of 32 are off by 10 of a step of 10 px; the 18 columns within reach count fully.
     expected = (2 * 10 / 11) / (18 + 0.05 * 14)
-    assert float(edge_error(dilated_edge["given"], dilated_edge)) == pytest.approx(expected, rel=1e-4)
+    assert float(edge_error(dilated_edge["given"], dilated_edge)) == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 def test_examples_are_the_same_for_the_same_seed_and_partly_exact():
@@ -109,21 +111,21 @@ def test_a_run_leaves_weights_that_load_with_their_origin(tmp_path: Path):
     outcome = train(RECIPE, TINY, tmp_path, CPU)
     assert outcome.weights == tmp_path / "weights.safetensors"
     EdgeNetwork().load_state_dict(load_file(outcome.weights))
-    assert check(outcome.weights).is_fine
+    assert not check(outcome.weights)
     with safe_open(outcome.weights, "pt") as file:
         metadata = file.metadata()
-    assert json.loads(metadata["focuspuller.config"])["scenes"] == TINY.scenes
+    assert json.loads(metadata["config"])["scenes"] == TINY.scenes
     assert metadata["licence"] == "Apache-2.0"
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 4]
     assert all(np.isfinite(line["loss"]) for line in lines[:2])
-    assert 0 < lines[2]["validation/error"]
+    assert lines[2]["validation/error"] > 0
 
 
 def test_training_learns_what_it_sees_again_and_again(tmp_path: Path, monkeypatch):
-    run = replace(TINY.run, steps=30, save_every=30, validate_every=0)
-    config = replace(TINY, run=run, optimizer=replace(TINY.optimizer, learning_rate=3e-3))
-    batch = batch_of(EdgeTask(config, CPU), 2, 2)
+    run = replace(TINY.run, steps=80, save_every=80, validate_every=0)
+    config = replace(TINY, run=run)
+    batch = batch_of(EdgeTask(config, CPU), 3, 2)
     numbers = iter(range(1000))
 
     def repeated(self: EdgeTask, step: int, random: np.random.Generator) -> dict[str, Tensor]:

@@ -180,9 +180,9 @@ def test_the_product_says_where_it_is_from(tmp_path: Path) -> None:
     trained(PLAIN, tmp_path)
     with safe_open(tmp_path / TOY.product, "pt") as file:
         metadata = file.metadata()
-    assert metadata["focuspuller.recipe"] == "toy"
-    assert metadata["focuspuller.step"] == "8"
-    assert json.loads(metadata["focuspuller.config"])["run"]["steps"] == 8
+    assert metadata["recipe"] == "toy"
+    assert metadata["step"] == "8"
+    assert json.loads(metadata["config"])["run"]["steps"] == 8
 
 
 def test_validation_is_logged_with_pictures(tmp_path: Path) -> None:

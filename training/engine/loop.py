@@ -22,17 +22,16 @@ from ...errors import InputError, MissingDependencyError
 from . import checkpoint as checkpoints
 from .average import Average
 from .checkpoint import Checkpoint
-from .config import Run, as_yaml
+from .config import Run
+from .examples import batches
+from .folder import CHECKPOINTS, claim
 from .log import Log
 from .schedule import learning_rate
 from .stop import StopRequest
 from .task import Phase, Recipe, Task, Trainee
 
-CHECKPOINTS, CONFIG = "checkpoints", "config.yaml"
-# Settings that a run may change when it goes on.
-CHANGEABLE = ("workers", "log_every", "validate_every", "save_every", "keep")
-# Random streams of a run.
-EXAMPLES, NOISE = 0, 1
+# The random stream of losses; examples have another one.
+NOISE = 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def train(
     """
     accelerator = _accelerator(config.run, device)
     if accelerator.is_main_process:
-        _claim(folder, config)
+        claim(folder, config)
     accelerator.wait_for_everyone()
     torch.manual_seed(config.run.seed)
     task = recipe.make(config, accelerator.device)
@@ -115,7 +114,13 @@ class _Session:
             StopRequest() as stop,
             tqdm(total=self.run.steps, initial=self.step, unit="step", disable=hidden) as bar,
         ):
-            examples = self._batches()
+            examples = batches(
+                self.task,
+                self.step,
+                self.accelerator.process_index,
+                self.accelerator.num_processes,
+                pinned=self.accelerator.device.type == "cuda",
+            )
             while self.step < self.run.steps:
                 self._learn(examples)
                 bar.update()
@@ -184,24 +189,6 @@ class _Session:
         seed = np.random.SeedSequence([self.run.seed, *place]).generate_state(1, np.uint64)[0]
         torch.manual_seed(int(seed))
 
-    def _batches(self) -> Iterator[Mapping[str, Tensor]]:
-        """This process' batches from the next step on, one for each pass of each phase."""
-        from torch.utils.data import DataLoader
-
-        numbers = _example_numbers(
-            self.task, self.step, self.accelerator.process_index, self.accelerator.num_processes
-        )
-        workers = self.run.workers
-        return iter(
-            DataLoader(
-                _Examples(self.task),  # pyright: ignore[reportArgumentType]
-                batch_sampler=numbers,  # pyright: ignore[reportArgumentType]
-                num_workers=workers,
-                persistent_workers=False,
-                pin_memory=self.accelerator.device.type == "cuda",
-            )
-        )
-
     def _report(self, bar: Any) -> None:
         if self.step % self.run.log_every == 0 or self.step == self.run.steps:
             rates = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
@@ -234,7 +221,9 @@ class _Session:
         """All that is trained by name, whole and on the CPU of the main process."""
         from torch.distributed.checkpoint.state_dict import get_model_state_dict
 
-        weights = get_model_state_dict(self.network, options=_whole(ignore_frozen_params=True))
+        weights: dict[str, Any] = get_model_state_dict(
+            self.network, options=_whole(ignore_frozen_params=True)
+        )
         trained = {name for name, p in self.trainee.named_parameters() if p.requires_grad}
         return {name: one.detach().clone() for name, one in weights.items() if name in trained}
 
@@ -272,36 +261,6 @@ class _Session:
         if self.average is not None and state.average is not None:
             self.average.load(state.average)
         self.step = state.step
-
-
-class _Examples:
-    """Examples by (number, step), for workers."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-
-    def __getitem__(self, place: tuple[int, int]) -> dict[str, Tensor]:
-        number, step = place
-        random = np.random.default_rng([self.task.run.seed, EXAMPLES, number])
-        return self.task.example(step, random)
-
-
-def _example_numbers(
-    task: Task, first_step: int, process: int, processes: int
-) -> Iterator[list[tuple[int, int]]]:
-    """Numbers of one process' examples, each with its step, batch by batch.
-
-    A step without a phase's turn uses none of them up, so that numbers do not depend on turns.
-    """
-    run, phases = task.run, task.phases
-    for step in range(first_step, run.steps):
-        for index, phase in enumerate(phases):
-            if not phase.is_due(step):
-                continue
-            for part in range(run.accumulate):
-                batch = (step * len(phases) + index) * run.accumulate + part
-                first = (batch * processes + process) * run.batch_size
-                yield [(first + offset, step) for offset in range(run.batch_size)]
 
 
 def _accelerator(run: Run, device: torch.device | None) -> Any:
@@ -348,54 +307,20 @@ def _plain(optimizer: Any) -> torch.optim.Optimizer:
     return getattr(optimizer, "optimizer", optimizer)
 
 
-def _whole(**settings: bool) -> Any:
+def _whole(ignore_frozen_params: bool = False, strict: bool = True) -> Any:
     from torch.distributed.checkpoint.state_dict import StateDictOptions
 
-    return StateDictOptions(full_state_dict=True, cpu_offload=True, **settings)
-
-
-def _claim(folder: Path, config: Any) -> None:
-    """Make the folder of a run, or see that it is this run's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file, text = folder / CONFIG, as_yaml(config)
-    if file.is_file() and (folder / CHECKPOINTS).is_dir():
-        before = file.read_text(encoding="utf-8")
-        changed = _differences(before, text)
-        if changed:
-            raise InputError(
-                "out",
-                f"{folder}, where a run has other settings ({', '.join(changed)})",
-                "Give another folder, or the same settings to go on.",
-            )
-    unfinished = file.with_name(f".{file.name}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(file)
-
-
-def _differences(before: str, after: str) -> list[str]:
-    import yaml
-
-    old, new = _flat(yaml.safe_load(before)), _flat(yaml.safe_load(after))
-    free = {f"run.{name}" for name in CHANGEABLE}
-    return sorted(
-        name
-        for name in old.keys() | new.keys()
-        if name not in free and old.get(name) != new.get(name)
+    return StateDictOptions(
+        full_state_dict=True,
+        cpu_offload=True,
+        ignore_frozen_params=ignore_frozen_params,
+        strict=strict,
     )
-
-
-def _flat(values: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= (
-            _flat(value, f"{place}{name}.") if isinstance(value, dict) else {place + name: value}
-        )
-    return flat
 
 
 def _metadata(recipe: Recipe, config: Any, step: int) -> dict[str, str]:
     return {
-        "focuspuller.recipe": recipe.name,
-        "focuspuller.step": str(step),
-        "focuspuller.config": json.dumps(asdict(config)),
+        "recipe": recipe.name,
+        "step": str(step),
+        "config": json.dumps(asdict(config)),
     }
