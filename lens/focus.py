@@ -18,6 +18,9 @@ from .depth import Depth
 POINT_WINDOW = 0.01
 # A sharp range ends here at the latest, in metres: nothing is nearer to a lens.
 NEAREST_M = 1e-3
+# In a mean of distances, what is farther counts as this far, in metres: the sky shall weigh no more
+# than it does for Metric3Dv2, which sees no farther and which Fine-grained Defocus uses.
+FARTHEST_M = 300.0
 
 Easing = Literal["linear", "smooth"]
 
@@ -174,6 +177,59 @@ def focus_on_mask(depth: Depth, mask: Tensor, width: float = 0.0) -> Focus:
         )
         planes.append(values[image_mask].median())
     return Focus.at_disparity(torch.stack(planes), depth.is_metric, width)
+
+
+def focus_on_mean(depth: Depth, weights: Tensor, width: float = 0.0) -> Focus:
+    """Focus at the mean depth of what counts (Fine-grained Defocus eq. 4).
+
+    Distances are averaged, as in the paper; of relative depth, disparities. It can be
+    differentiated by both arguments.
+
+    Args:
+        depth: depth of each image.
+        weights: how much each pixel counts, >= 0: `[B,1,H,W]` or `[1,1,H,W]`; other sizes are
+            resampled.
+        width: span of disparity that stays sharp.
+
+    Raises:
+        InputError: weights are negative, not finite or all zero, or there are neither one nor as
+            many as depths.
+
+    Example:
+        >>> depth = Depth.from_metres(torch.tensor([[[[1.0, 4.0]]]]))
+        >>> focus_on_mean(depth, torch.tensor([[[[2.0, 1.0]]]])).distance_m
+        tensor([2.])
+    """
+    _require(
+        bool((torch.isfinite(weights) & (weights >= 0)).all()),
+        "weights",
+        "negative, infinite or NaN values",
+        "Give numbers, zero or more.",
+    )
+    count, depths = len(weights), len(depth.disparity)
+    _require(
+        count == depths or 1 in (count, depths),
+        "weights",
+        f"{count} maps of weights for {depths} depths",
+        "Give one, or one per depth.",
+    )
+    weights = weights.to(depth.disparity)
+    if weights.shape[-2:] != depth.size:
+        weights = F.interpolate(weights, depth.size, mode="bilinear", antialias=True)
+    total = weights.sum(dim=(1, 2, 3))
+    _require(
+        bool((total > 0).all()),
+        "weights",
+        f"nothing but zeros for image {int(total.argmin())}",
+        "Mark what shall be sharp.",
+    )
+    values = depth.disparity
+    if depth.is_metric:
+        values = 1.0 / values.clamp(min=1.0 / FARTHEST_M)
+    mean = (values * weights).sum(dim=(1, 2, 3)) / total
+    # Rounding must not lift a mean above the range of its values.
+    plane = 1.0 / mean if depth.is_metric else mean.clamp(max=1.0)
+    return Focus.at_disparity(plane, depth.is_metric, width)
 
 
 def pull_focus(keyframes: Sequence[tuple[int, Focus]], frames: int, easing: Easing) -> Focus:

@@ -105,6 +105,17 @@ VST = Weights(
     source="https://github.com/nnizhang/VST",
     licence="unclear: the publication names none",
     other_names=("RGBD_VST.safetensors",),
+    check="models.vst.layout:check",
+)
+
+FOCUS_DISTANCE = Weights(
+    name="focus-distance",
+    network="the focus distance transformer",
+    files=("focus_distance.safetensors",),
+    folders=("focus_distance",),
+    source="https://github.com/focuspuller/focuspuller",
+    licence="in the file's metadata; the paper's authors published no weights, they are trained",
+    check="models.focus_distance.files:check",
 )
 
 BIREFNET = Weights(
@@ -159,6 +170,7 @@ ALL_WEIGHTS: tuple[Weights, ...] = (
     DEPTH_ANYTHING_LARGE,
     DEPTH_PRO,
     VST,
+    FOCUS_DISTANCE,
     BIREFNET,
     GENFOCUS_DEBLUR,
     GENFOCUS_BOKEH,

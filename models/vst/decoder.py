@@ -67,15 +67,15 @@ class TokenInference(nn.Module):
     def forward(self, patches: Tensor, token: Tensor) -> Tensor:
         """Patches `[B,N,C]` and a task's token `[B,1,C]` to patches `[B,N,C]`.
 
-        There is a single key, so that the layers for queries and values are applied to it
+        There is a single key, so that the layers before and after the attention are applied to it
         instead of to all patches: (q x)·k = x·(qᵀ k), and proj(g v) = g proj(v).
         """
         task = self.norm(token)
-        asked = self.k(task) @ self.q.weight
+        asked = self.k(task) @ self.q.weight.to(task)
         scale = token.shape[-1] ** -0.5
         gate = torch.sigmoid(scale * self.norm(patches) @ asked.mT)  # [B,N,1]
-        answer = F.linear(self.v(task), self.proj.weight)
-        return patches + gate * answer + self.proj.bias
+        answer = F.linear(self.v(task), self.proj.weight.to(task))
+        return patches + gate * answer + self.proj.bias.to(task)
 
 
 class TokenTransformer(nn.Module):
@@ -151,14 +151,15 @@ class ReverseT2T(nn.Module):
         are never computed.
         """
         pixels = self.split.kernel_size**2
-        weight = rearrange(self.project.weight, "(c k) d -> c k d", k=pixels)
-        bias = rearrange(self.project.bias, "(c k) -> c k", k=pixels)
+        mixing = head.weight[0].to(tokens)
+        weight = rearrange(self.project.weight.to(tokens), "(c k) d -> c k d", k=pixels)
+        bias = rearrange(self.project.bias.to(tokens), "(c k) -> c k", k=pixels)
         mixed = F.linear(
             tokens,
-            einsum(head.weight[0], weight, "c, c k d -> k d"),
-            einsum(head.weight[0], bias, "c, c k -> k"),
+            einsum(mixing, weight, "c, c k d -> k d"),
+            einsum(mixing, bias, "c, c k -> k"),
         )
-        return self._folded(mixed) + head.bias
+        return self._folded(mixed) + head.bias.to(tokens)
 
     def _folded(self, pieces: Tensor) -> Tensor:
         """`[B,N,c·kernel²]` to `[B,c,side,side]`: overlapping patches add up."""

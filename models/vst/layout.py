@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from math import isqrt
+from pathlib import Path
 
 from torch import Tensor
 
+from ..layout import Findings, findings
+from ..state_dict import read_state_dict
+from .architecture import VST
 from .sizes import STRIDE, VstSizes
 
 # Training on several GPUs leaves it on all names.
@@ -35,12 +40,21 @@ def is_vst(state: Mapping[str, Tensor]) -> bool:
     return all(name in state for name in TELLING)
 
 
+def check(path: Path) -> Findings:
+    """What does not fit in a file of VST's weights."""
+    state = published_names(read_state_dict(path))
+    return findings(state, partial(VST, sizes_of(state)))
+
+
 def sizes_of(state: Mapping[str, Tensor]) -> VstSizes:
-    """The sizes of the network that the tensors belong to.
+    """The sizes of the network that the tensors belong to, if they are a VST's.
 
     Args:
-        state: of which `is_vst` is true.
+        state: under published names. Where it `is_vst` not, the published sizes are taken, so that
+            a comparison with them says what is missing.
     """
+    if not is_vst(state):
+        return VstSizes()
     width = state["token_trans.saliency_token"].shape[-1]
     positions = state["rgb_backbone.pos_embed"].shape[1] - 1  # one is of the class token
     return VstSizes(

@@ -12,6 +12,7 @@ from focuspuller.lens.focus import (
     Focus,
     continue_pull,
     focus_on_mask,
+    focus_on_mean,
     focus_on_point,
     pull_focus,
 )
@@ -293,3 +294,61 @@ class TestContinuingAPull:
     def test_no_frames(self, start: Focus) -> None:
         with pytest.raises(InputError, match="frames"):
             continue_pull(start, self.FAR, 0, "linear")
+
+
+class TestMean:
+    def test_distances_are_averaged_in_metres(self) -> None:
+        depth = Depth.from_metres(torch.tensor([[[[1.0, 4.0, 9.0]]]]))
+        focus = focus_on_mean(depth, torch.tensor([[[[0.6, 0.3, 0.0]]]]))
+        assert focus.distance_m.tolist() == pytest.approx([2.0])
+
+    def test_relative_depth_is_averaged_in_disparity(self) -> None:
+        depth = Depth.from_relative(torch.tensor([[[[0.2, 0.8]]]]))
+        focus = focus_on_mean(depth, torch.tensor([[[[1.0, 3.0]]]]))
+        assert not focus.is_metric
+        assert focus.plane.tolist() == pytest.approx([0.65])
+
+    def test_the_sky_counts_as_300_m(self) -> None:
+        depth = Depth.from_metres(torch.tensor([[[[2.0, math.inf]]]]))
+        focus = focus_on_mean(depth, torch.tensor([[[[1.0, 0.01]]]]))
+        assert focus.distance_m.tolist() == pytest.approx([(2.0 + 3.0) / 1.01])
+
+    def test_weights_of_another_size_cover_the_same_part(self) -> None:
+        metres = torch.ones(1, 1, 30, 42)
+        metres[..., 21:] = 5.0
+        weights = torch.zeros(1, 1, 10, 6)
+        weights[..., 4:] = 1.0  # well inside the right half
+        focus = focus_on_mean(Depth.from_metres(metres), weights)
+        assert focus.distance_m.tolist() == pytest.approx([5.0])
+
+    def test_a_flat_map_of_the_nearest_is_no_error(self) -> None:
+        focus = focus_on_mean(Depth.from_relative(torch.ones(1, 1, 33, 77)), torch.rand(1, 1, 9, 9))
+        assert focus.plane.tolist() == pytest.approx([1.0])
+
+    def test_it_is_differentiable_by_depth_and_weights(self) -> None:
+        weights = torch.rand(2, 1, 3, 4, dtype=torch.float64, requires_grad=True)
+        disparity = torch.rand(2, 1, 3, 4, dtype=torch.float64) + 0.2
+
+        def plane(weights, disparity):
+            return focus_on_mean(Depth(disparity, True), weights).plane
+
+        assert torch.autograd.gradcheck(plane, (weights, disparity.requires_grad_()))
+
+    def test_one_map_serves_several_depths_and_the_other_way_round(self) -> None:
+        one, three = torch.rand(1, 1, 4, 4) + 0.1, torch.rand(3, 1, 4, 4) + 0.1
+        assert len(focus_on_mean(Depth(three, True), one).plane) == 3
+        assert len(focus_on_mean(Depth(one, True), three).plane) == 3
+        with pytest.raises(InputError, match="2 maps of weights for 3 depths"):
+            focus_on_mean(Depth(three, True), one.expand(2, -1, -1, -1))
+
+    @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
+    def test_weights_that_are_none(self, value) -> None:
+        weights = torch.rand(1, 1, 4, 4)
+        weights[0, 0, 1, 1] = value
+        with pytest.raises(InputError, match="weights"):
+            focus_on_mean(Depth(torch.rand(1, 1, 4, 4), True), weights)
+
+    def test_weights_that_are_all_zero(self) -> None:
+        weights = torch.stack([torch.ones(1, 4, 4), torch.zeros(1, 4, 4)])
+        with pytest.raises(InputError, match="zeros for image 1"):
+            focus_on_mean(Depth(torch.rand(2, 1, 4, 4), True), weights)

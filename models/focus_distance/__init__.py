@@ -1,0 +1,1 @@
+"""The focus distance transformer (Fine-grained Defocus): where a photographer would focus."""
