@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import FocusPullerError
     from .headless.aperture_command import bokeh_preview
     from .headless.depth import refine_depth
+    from .headless.find_focus import FoundFocus, find_focus
     from .headless.fit import fit_bokeh_level, fit_camera
     from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights
@@ -59,6 +60,7 @@ _HOMES = {
     "Focus": "lens.focus",
     "FocusPath": "lens.focus_path",
     "FocusPullerError": "errors",
+    "FoundFocus": "headless.find_focus",
     "Highlights": "lens.highlights",
     "LENSES": "lens.render",
     "Lens": "lens.render",
@@ -68,6 +70,7 @@ _HOMES = {
     "bokehme_lens": "models.bokehme.handle",
     "compress_highlights": "headless.highlights",
     "fetch_model": "headless.weights",
+    "find_focus": "headless.find_focus",
     "fit_bokeh_level": "headless.fit",
     "fit_camera": "headless.fit",
     "free_models": "models.loaded",
@@ -100,6 +103,7 @@ __all__ = [
     "Focus",
     "FocusPath",
     "FocusPullerError",
+    "FoundFocus",
     "Highlights",
     "Lens",
     "Photo",
@@ -109,6 +113,7 @@ __all__ = [
     "comfy_entrypoint",
     "compress_highlights",
     "fetch_model",
+    "find_focus",
     "fit_bokeh_level",
     "fit_camera",
     "free_models",

@@ -38,7 +38,7 @@ def render(
     focus_range: float = 0.0,
     camera: Camera | None = None,
     bokeh_level: float | None = None,
-    focus_scale: float = 1.0,
+    focus_scale: float | Tensor = 1.0,
     lens: str | Lens = DEFAULT_LENS,
     aperture: Aperture | None = None,
     highlights: Highlights | None = None,
@@ -67,7 +67,7 @@ def render(
             else in the depth's disparity.
         camera: a real lens; needs metric depth.
         bokeh_level: K, blur radius in px of the image per unit of disparity.
-        focus_scale: f_s of Fine-grained Defocus eq. 6, with a camera.
+        focus_scale: f_s of Fine-grained Defocus eq. 6, with a camera; one, or `[B]`.
         lens: a name of `LENSES`, or a `Lens` with options.
         aperture: shape of the blur disc, a circle by default.
         highlights: give clipped lights their brightness back, so that they become bright discs;
@@ -214,7 +214,7 @@ def _defocus(
     focus: Focus,
     camera: Camera | None,
     bokeh_level: float | None,
-    focus_scale: float,
+    focus_scale: float | Tensor,
 ) -> Defocus:
     exactly_one({"camera": camera, "bokeh_level": bokeh_level})
     if camera is not None:

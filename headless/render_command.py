@@ -29,6 +29,7 @@ from ..photo.files import make_folder
 from ..photo.photo import Photo, check_quality, format_of, load_photo, save_photo
 from .aperture_options import add_aperture_options, aperture_from, grey
 from .depth_options import add_edge_options, improved_depth
+from .find_focus_options import add_find_focus_options, check_find_focus, found_focus
 from .render import choose_focus, render
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe
 from .settings import BOOLEANS
@@ -47,6 +48,7 @@ EXAMPLES = """examples:
   focuspuller render street.png --depth street.npy --focus-distance 4 \\
       --f-number 2 --focal-length 35 --sensor-width 36 -o near.png
   focuspuller render street.jpg --depth disparity.png --focus 0.5,0.8 --bokeh-level 24 -o soft.jpg
+  focuspuller render group.jpg --find-focus --f-number 2 -o shallow.jpg
   focuspuller render night.jpg --focus 0.5,0.6 --f-number 1.4 --highlights 3 -o lights.jpg
   focuspuller render blender.exr --focus 0.5,0.5 --f-number 2 --focal-length 50 \\
       --sensor-width 36 -o shallow.exr
@@ -84,6 +86,7 @@ def add_to(commands: Any) -> None:
     )
     add_depth_options(parser)
     places = add_focus_options(parser, required=True)
+    add_find_focus_options(parser, places)
     places.add_argument(
         "--focus-key",
         metavar="FRAME:PLACE",
@@ -102,6 +105,7 @@ def add_to(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Refocus the photo or the frames and print the paths of the results."""
+    check_find_focus(options)
     if is_sequence(options):
         from .sequence_command import Look, render_sequence
 
@@ -118,9 +122,12 @@ def execute(options: argparse.Namespace) -> None:
     _check_out(options)
     photo = open_photo(options.photo)
     depth = depth_of(options, photo).for_image(*photo.image.shape[:2])
-    focus = focus_place(options)(depth)
     camera = _camera(options, photo.camera_data)
     is_linear = options.linear and not photo.is_from_exr
+    if options.find_focus:
+        focus, focus_scale = found_focus(options, photo.image, depth, is_linear)
+    else:
+        focus, focus_scale = focus_place(options)(depth), 1.0
     to_exr = format_of(options.out) == "EXR"
     with tqdm(total=1.0, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
         rendered = render(
@@ -129,6 +136,7 @@ def execute(options: argparse.Namespace) -> None:
             focus=focus,
             camera=camera,
             bokeh_level=options.bokeh_level,
+            focus_scale=focus_scale,
             lens=_lens(options),
             aperture=aperture_from(options),
             highlights=_highlights(options),

@@ -38,6 +38,7 @@ from ..photo.photo import WRITABLE_SUFFIXES, check_quality, format_of, save_phot
 from ..photo.video import Frame, video_container, writing_video
 from .depth_options import improved_depth, improves_depth
 from .devices import device_called
+from .find_focus_options import found_focus
 from .render import render_with_highlights
 from .sequence_options import focus_path, is_video
 from .shots import DepthReading, Picture, Shot, depth_inside, open_depths, open_shot
@@ -105,15 +106,26 @@ def _planned(options: argparse.Namespace, look: Look, shot: Shot) -> Iterator[_P
     pictures, for_images, *for_depths = branches
     images = map(_planar, for_images)
     strength = _strength(options, look.camera_of(shot.camera_data), shot.count)
+    start, focus_scale = _start(options, look, shot)
     ready = defocused_frames(
         images,
         _depths(options, shot, *for_depths),
-        focus_path(options, look.start, shot.count),
+        focus_path(options, start, shot.count),
         strength,
         None if options.no_stabilize else DepthStabilizer(options.depth_smoothing),
+        focus_scale,
     )
     for index, (picture, (image, focus, defocus)) in enumerate(zip(pictures, ready, strict=False)):
         yield _Planned(index, picture, image, focus, defocus, at_frame(strength, index))
+
+
+def _start(options: argparse.Namespace, look: Look, shot: Shot) -> tuple[Place, float]:
+    """The place to focus on first, and the focus scale."""
+    if not options.find_focus:
+        return look.start, 1.0
+    first = next(iter(shot.pictures()))
+    depth = next(_depths(options, shot, iter([first])))
+    return found_focus(options, first.image, depth, _is_linear(options, first))
 
 
 def _planar(picture: Picture) -> Tensor:

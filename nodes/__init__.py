@@ -4,6 +4,7 @@ from .aperture import ApertureNode, BokehPreview
 from .camera import CameraNode
 from .comfy import ComfyExtension, io
 from .depth import AlignDepth, DepthFromImage, LoadDepth, RefineDepth, StabilizeDepth
+from .find_focus import FindFocus
 from .fit import FitLens
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
 from .highlights import CompressHighlights, RecoverHighlights
@@ -26,6 +27,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     FocusPoint,
     FocusFromMask,
     FocusDistance,
+    FindFocus,
     FocusPull,
     DefocusMap,
     TafLens,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -93,12 +95,20 @@ def _focus(
 ) -> Focus:
     if distance_m is not None:
         return Focus.at_disparity(1.0 / distance_m, is_metric=True, width=width)
-    if mask is None:
+    if mask is not None:
+        with _blaming("mask"):
+            return focus_on_mean(depth, mask, width)
+    with _blaming("image"):
         return focus_on_mean(depth, saliency, width)
+
+
+@contextmanager
+def _blaming(subject: str) -> Iterator[None]:
+    """Let errors about weights name what the user gave."""
     try:
-        return focus_on_mean(depth, mask, width)
+        yield
     except InputError as error:
-        error.subject = "mask"
+        error.subject = subject if error.subject == "weights" else error.subject
         raise
 
 

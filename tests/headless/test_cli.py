@@ -845,7 +845,7 @@ class TestHelp:
                 "render",
                 [
                     *["--depth", "--near", "--far", "--align-depth", "--refine-depth"],
-                    *["--focus", "--focus-mask"],
+                    *["--focus", "--focus-mask", "--find-focus", "--focus-weights"],
                     *["--focus-distance", "--focus-disparity", "--focus-range", "--f-number"],
                     *["--bokeh-level", "--focal-length", "--sensor-width", "--lens"],
                     *["--lens-option", "--blades", "--linear", "--quality", "--device", "--out"],

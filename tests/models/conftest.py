@@ -9,7 +9,7 @@ import pytest
 import torch
 from focuspuller.models.bokehme.architecture import ARNet, IUNet
 from focuspuller.models.vst.architecture import VST
-from focuspuller.models.vst.sizes import VstSizes
+from oracles.vst import tiny_vst
 from oracles.weights import filled
 from safetensors.torch import save_file
 
@@ -46,21 +46,6 @@ def weight_files(tmp_path: Path, arnet: ARNet, iunet: IUNet) -> Callable[..., di
 
 
 @pytest.fixture
-def vst_by_name() -> Callable[[VstSizes], VST]:
-    """Makes a VST of any size; its tables of positions stay as they are computed."""
-
-    def make(sizes: VstSizes) -> VST:
-        network = VST(sizes)
-        tables = {
-            name: each.clone() for name, each in network.state_dict().items() if "pos_embed" in name
-        }
-        filled(network).load_state_dict(tables, strict=False)
-        return network
-
-    return make
-
-
-@pytest.fixture
-def tiny_vst(vst_by_name: Callable[[VstSizes], VST]) -> VST:
+def vst() -> VST:
     """The published layout with very few weights."""
-    return vst_by_name(VstSizes(32, 64, 8, 1, 1, 1, 1, 1, 4))
+    return tiny_vst()

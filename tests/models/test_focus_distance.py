@@ -10,6 +10,7 @@ import pytest
 import torch
 from focuspuller.errors import FileError, InputError
 from focuspuller.lens.depth import Depth
+from focuspuller.models import places
 from focuspuller.models.focus_distance.architecture import (
     FocusDistanceTransformer,
     SaliencyToken,
@@ -28,22 +29,19 @@ from focuspuller.models.focus_distance.handle import (
     focus_weights,
 )
 from focuspuller.models.focus_distance.loss import FocusRegularization
-from focuspuller.models.places import default_model_folders, install_model_folders
 from focuspuller.models.registry import VST as VST_WEIGHTS
 from focuspuller.models.vst.architecture import VST
 from focuspuller.models.vst.layout import check as check_vst
+from oracles.vst import trained_transformer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 
 @pytest.fixture
-def transformer(tiny_vst: VST) -> FocusDistanceTransformer:
+def transformer() -> FocusDistanceTransformer:
     """With a head that says something, as after training."""
-    torch.manual_seed(1)
-    network = FocusDistanceTransformer(tiny_vst)
-    torch.nn.init.normal_(network.scale_head[-1].weight, std=0.3)
-    return network.eval().requires_grad_(False)
+    return trained_transformer()
 
 
 @pytest.fixture
@@ -78,20 +76,20 @@ class TestPrediction:
         torch.testing.assert_close(predicted.focus.distance_m, expected.float(), rtol=1e-5, atol=0)
 
     @torch.no_grad()
-    def test_scale_starts_at_exactly_one(self, tiny_vst, scene):
-        assert FocusDistanceTransformer(tiny_vst)(*scene).scale.tolist() == [1.0, 1.0]
+    def test_scale_starts_at_exactly_one(self, vst, scene):
+        assert FocusDistanceTransformer(vst)(*scene).scale.tolist() == [1.0, 1.0]
 
     @pytest.mark.parametrize("token", ["1/16", "1/8"])
     @torch.no_grad()
-    def test_scale_comes_from_the_chosen_token(self, tiny_vst, scene, token: SaliencyToken):
+    def test_scale_comes_from_the_chosen_token(self, vst, scene, token: SaliencyToken):
         image, depth = scene
-        network = FocusDistanceTransformer(tiny_vst, token)
+        network = FocusDistanceTransformer(vst, token)
         torch.nn.init.normal_(network.scale_head[-1].weight, std=0.1)
         seen = []
         layers = (
-            tiny_vst.token_trans.encoderlayer
+            vst.token_trans.encoderlayer
             if token == "1/16"
-            else tiny_vst.decoder.token_pre_1_8.encoderlayer
+            else vst.decoder.token_pre_1_8.encoderlayer
         )
         layers.register_forward_hook(lambda module, given, tokens: seen.append(tokens.saliency))
         scale = network(image, depth).scale
@@ -206,8 +204,8 @@ class TestTraining:
 class TestFiles:
     @pytest.mark.parametrize("token", ["1/16", "1/8"])
     @torch.no_grad()
-    def test_a_saved_transformer_predicts_the_same(self, tiny_vst, scene, tmp_path, token):
-        network = FocusDistanceTransformer(tiny_vst, token).eval()
+    def test_a_saved_transformer_predicts_the_same(self, vst, scene, tmp_path, token):
+        network = FocusDistanceTransformer(vst, token).eval()
         torch.nn.init.normal_(network.scale_head[-1].weight)
         path = tmp_path / "focus.safetensors"
         save_focus_transformer(path, network, base="RGBD_VST.pth", licence="CC0-1.0")
@@ -236,12 +234,12 @@ class TestFiles:
 
     @pytest.mark.parametrize("name", ["RGBD_VST.pth", "RGBD_VST.safetensors"])
     @torch.no_grad()
-    def test_published_vst_is_a_transformer_with_scale_one(self, tiny_vst, scene, tmp_path, name):
-        path = vst_file(tiny_vst, tmp_path / name)
+    def test_published_vst_is_a_transformer_with_scale_one(self, vst, scene, tmp_path, name):
+        path = vst_file(vst, tmp_path / name)
         loaded = load_focus_transformer(path)
         assert focus_metadata(path) is None
         assert not check_vst(path)
-        predicted, own = loaded(*scene), FocusDistanceTransformer(tiny_vst)(*scene)
+        predicted, own = loaded(*scene), FocusDistanceTransformer(vst)(*scene)
         assert predicted.scale.tolist() == [1.0, 1.0]
         torch.testing.assert_close(predicted.saliency, own.saliency, rtol=0, atol=0)
 
@@ -266,8 +264,8 @@ class TestFiles:
         assert check_vst(path).unexpected
         assert check(path)
 
-    def test_vst_with_a_tensor_missing_is_refused(self, tiny_vst, tmp_path):
-        state = tiny_vst.state_dict()
+    def test_vst_with_a_tensor_missing_is_refused(self, vst, tmp_path):
+        state = vst.state_dict()
         state.pop("decoder.pre_1_8.bias")
         path = tmp_path / "vst.safetensors"
         save_file(state, path)
@@ -298,11 +296,10 @@ class TestFiles:
 
 
 @pytest.fixture
-def models(tmp_path: Path):
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of models."""
-    install_model_folders(lambda kind: [tmp_path / "models" / kind])
-    yield tmp_path / "models"
-    install_model_folders(default_model_folders)
+    monkeypatch.setattr(places, "_installed", lambda kind: [tmp_path / "models" / kind])
+    return tmp_path / "models"
 
 
 class TestFindingWeights:
@@ -312,13 +309,13 @@ class TestFindingWeights:
         for part in (VST_WEIGHTS.file, VST_WEIGHTS.source, "unclear", str(models / "vst")):
             assert part in str(caught.value)
 
-    def test_a_trained_transformer_goes_before_vst(self, models, tiny_vst):
+    def test_a_trained_transformer_goes_before_vst(self, models, vst):
         (models / "vst").mkdir(parents=True)
-        published = vst_file(tiny_vst, models / "vst" / "RGBD_VST.pth")
+        published = vst_file(vst, models / "vst" / "RGBD_VST.pth")
         assert focus_weights() == published
         (models / "focus_distance").mkdir()
         trained = models / "focus_distance" / "focus_distance.safetensors"
-        save_focus_transformer(trained, FocusDistanceTransformer(tiny_vst), "a", "b")
+        save_focus_transformer(trained, FocusDistanceTransformer(vst), "a", "b")
         assert focus_weights() == trained
         assert focus_weights(published) == published
 

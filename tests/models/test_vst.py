@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from focuspuller.models.vst.preprocessing import (
     saliency_at,
 )
 from focuspuller.models.vst.sizes import VstSizes
+from oracles.vst import vst_by_name
 from torch import Tensor
 
 CONFORMANCE = Path(__file__).parents[3] / "shared" / "conformance" / "vst_rgbd"
@@ -40,7 +40,7 @@ def agree(computed: Tensor, published: Tensor) -> None:
 
 
 @torch.no_grad()
-def test_gives_the_published_numbers(vst_by_name: Callable[[VstSizes], VST]) -> None:
+def test_gives_the_published_numbers() -> None:
     if not CONFORMANCE.exists():
         pytest.skip("the conformance set vst_rgbd is not here")
     network = vst_by_name(VstSizes())
@@ -76,19 +76,19 @@ def test_gives_the_published_numbers(vst_by_name: Callable[[VstSizes], VST]) -> 
 
 
 @torch.no_grad()
-def test_pictures_of_a_batch_do_not_touch_each_other(tiny_vst: VST) -> None:
+def test_pictures_of_a_batch_do_not_touch_each_other(vst: VST) -> None:
     image, depth = torch.randn(2, 2, 3, 32, 32)
-    together = tiny_vst(image, depth).saliency[-1]
+    together = vst(image, depth).saliency[-1]
     for index in range(2):
-        alone = tiny_vst(image[index, None], depth[index, None]).saliency[-1]
+        alone = vst(image[index, None], depth[index, None]).saliency[-1]
         torch.testing.assert_close(together[index, None], alone)
     assert not torch.allclose(together[0], together[1])
 
 
 @torch.no_grad()
-def test_depth_matters(tiny_vst: VST) -> None:
+def test_depth_matters(vst: VST) -> None:
     image, depth, other = torch.randn(3, 1, 3, 32, 32)
-    maps = [tiny_vst(image, each).saliency[-1] for each in (depth, other)]
+    maps = [vst(image, each).saliency[-1] for each in (depth, other)]
     assert not torch.allclose(*maps)
 
 
@@ -103,8 +103,8 @@ def test_sizes_are_read_from_the_weights(sizes: VstSizes) -> None:
     assert sizes_of(VST(sizes).state_dict()) == sizes
 
 
-def test_prefix_of_parallel_training_is_dropped(tiny_vst: VST) -> None:
-    state = tiny_vst.state_dict()
+def test_prefix_of_parallel_training_is_dropped(vst: VST) -> None:
+    state = vst.state_dict()
     prefixed = {f"module.{name}": tensor for name, tensor in state.items()}
     assert not is_vst(prefixed)
     assert published_names(prefixed).keys() == state.keys()
@@ -112,8 +112,8 @@ def test_prefix_of_parallel_training_is_dropped(tiny_vst: VST) -> None:
     assert published_names(state).keys() == state.keys()
 
 
-def test_a_network_for_images_alone_is_not_taken_for_it(tiny_vst: VST) -> None:
-    state = tiny_vst.state_dict()
+def test_a_network_for_images_alone_is_not_taken_for_it(vst: VST) -> None:
+    state = vst.state_dict()
     assert not is_vst({name: each for name, each in state.items() if "depth_" not in name})
 
 

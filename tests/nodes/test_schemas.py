@@ -27,6 +27,7 @@ NODE_IDS = [
     "FocusPullerDefocusMap",
     "FocusPullerDepthFromImage",
     "FocusPullerDrBokehLens",
+    "FocusPullerFindFocus",
     "FocusPullerFitLens",
     "FocusPullerFocusDistance",
     "FocusPullerFocusFromMask",
@@ -62,6 +63,9 @@ INPUT_IDS = {
         *["image", "mask", "encoding", "near_is_white", "near_m", "far_m"],
     ],
     "FocusPullerDrBokehLens": ["layers", "kernel", "foreground", "background", "linear"],
+    "FocusPullerFindFocus": [
+        *["image", "depth", "weights", "focus_range", "distance_override", "mask"],
+    ],
     "FocusPullerFitLens": [
         *["all_in_focus", "bokeh", "depth", "camera", "focus", "lens", "linear"],
     ],
