@@ -201,3 +201,48 @@ class TestCommand:
         done = cli("models", "verify", "vst")
         assert done.code == 1
         assert "decoder.norm.bias" in done.stdout + done.stderr
+
+
+def test_a_workflow_finds_its_focus_with_files_in_place() -> None:
+    """Photo, depth, Find Focus, Defocus Map, lens: weights have only to be in their folder."""
+    Path("models/focus_distance").mkdir()
+    Path("trained.safetensors").rename("models/focus_distance/focus_distance.safetensors")
+    link = {"image": ["photo", 0], "depth": ["depth", 0]}
+    nodes = {
+        "photo": ("LoadPhoto", {"photo": "photo.png"}),
+        "depth": (
+            "LoadDepth",
+            {"file": "depth.npy", "encoding": "automatic", "near_is_white": True}
+            | {"near_m": 0.0, "far_m": 0.0},
+        ),
+        "camera": ("Camera", {"f_number": 0.4, "focal_length_mm": 50.0, "sensor_width_mm": 36.0}),
+        "find": ("FindFocus", link | {"weights": "automatic"}),
+        "defocus": (
+            "DefocusMap",
+            link
+            | {"bokeh_level": 0.0, "focus": ["find", 0], "focus_scale": ["find", 2]}
+            | {"camera": ["camera", 0]},
+        ),
+        "render": ("RenderBokeh", {"image": ["photo", 0], "defocus": ["defocus", 0]}),
+        "save": (
+            "SavePhoto",
+            {"images": ["render", 0], "filename_prefix": "found", "format": "PNG", "quality": 95},
+        ),
+    }
+    workflow = {
+        name: {"class_type": f"FocusPuller{kind}", "inputs": inputs}
+        for name, (kind, inputs) in nodes.items()
+    }
+    fp.run_workflow(workflow, out_dir="out")
+    image, depth = load_photo("photo.png").image, np.load("depth.npy")
+    found = fp.find_focus(image, depth)
+    assert found.focus_scale != 1.0
+    expected = fp.render(
+        image,
+        depth,
+        focus=found.focus,
+        focus_scale=found.focus_scale,
+        camera=fp.Camera(50.0, 0.4),
+    )
+    (saved,) = Path("out").glob("found*.png")
+    np.testing.assert_allclose(load_photo(saved).image, expected.clip(0, 1), atol=0.6 / 255)

@@ -20,6 +20,7 @@ from focuspuller.models.vst.preprocessing import (
 )
 from focuspuller.models.vst.sizes import VstSizes
 from oracles.vst import vst_by_name
+from PIL import Image
 from torch import Tensor
 
 CONFORMANCE = Path(__file__).parents[3] / "shared" / "conformance" / "vst_rgbd"
@@ -158,11 +159,28 @@ def test_a_pixel_stays_where_it_is(height: int, width: int) -> None:
     picture = torch.stack([rows, columns, 0 * rows])[None]
     seen = network_image(picture, 224) * torch.tensor(DEVIATION).view(3, 1, 1)
     seen = (seen + torch.tensor(MEAN).view(3, 1, 1)).clamp(1e-4, 1 - 1e-4)
+    small = ((torch.arange(224) + 0.5) / 224).expand(224, 224)
     for channel, ramp in enumerate((rows, columns)):
+        down = (small.mT, small)[channel]
+        middle = (slice(12, -12), slice(12, -12))
+        torch.testing.assert_close(seen[0, channel][middle], down[middle], atol=1e-3, rtol=0)
         back = saliency_at(seen[:, channel, None].logit(), height, width)[0, 0]
         inner = (slice(height // 20, -height // 20), slice(width // 20, -width // 20))
         # A quarter of a network's pixel.
         torch.testing.assert_close(back[inner], ramp[inner], atol=0.25 / 224, rtol=0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(301, 517), (90, 133)])
+def test_pictures_are_scaled_as_pillow_does_it(height: int, width: int) -> None:
+    """As the published code does, but for its rounding to 8 bits."""
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    scaled = Image.fromarray(pixels).resize((224, 224), Image.Resampling.BILINEAR)
+    published = torch.from_numpy(np.asarray(scaled) / np.float32(255)).movedim(-1, 0)
+    image = torch.from_numpy(pixels / np.float32(255)).movedim(-1, 0)[None]
+    rounding = 1.01 / 255 / min(DEVIATION)
+    torch.testing.assert_close(
+        network_image(image, 224), normalised(published), atol=rounding, rtol=0
+    )
 
 
 def test_light_above_white_counts_as_white() -> None:
