@@ -53,8 +53,8 @@ def find_focus(
         image: `[H,W,3]` or `[B,H,W,3]` floats, sRGB-coded.
         depth: metres along the optical axis, `[H,W]` or `[B,H,W]`, or a `Depth`, of any size.
         disparity: relative disparity instead, larger is nearer.
-        weights: a trained focus distance transformer, or VST as published (`RGBD_VST.pth`). None:
-            the one that is found in the folders of models.
+        weights: a trained focus distance transformer, or VST as published (`RGBD_VST.pth`). None
+            and "automatic" look for it in the folders of models.
         focus_distance: focus there instead, in metres; scale and saliency stay what they are.
         focus_mask: `[H,W]` or `[B,H,W]`, 0..1: what shall be sharp, instead of what is salient.
         focus_range: how much depth stays sharp around the focus, in the depth's disparity.

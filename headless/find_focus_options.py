@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,6 @@ def add_find_focus_options(parser: argparse.ArgumentParser, places: Any) -> None
     parser.add_argument(
         "--focus-weights",
         metavar="FILE",
-        type=Path,
         help="the network for --find-focus: a trained focus distance transformer, or RGBD_VST.pth "
         "(default: the one in the folders of models)",
     )

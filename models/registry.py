@@ -110,11 +110,11 @@ VST = Weights(
 
 FOCUS_DISTANCE = Weights(
     name="focus-distance",
-    network="the focus distance transformer",
+    network="Focus distance transformer",
     files=("focus_distance.safetensors",),
     folders=("focus_distance",),
     source="https://github.com/focuspuller/focuspuller",
-    licence="in the file's metadata; the paper's authors published no weights, they are trained",
+    licence="that of its metadata: nobody has published weights, they are trained",
     check="models.focus_distance.files:check",
 )
 

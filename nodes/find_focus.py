@@ -8,13 +8,14 @@ from ..lens.depth import Depth
 from ..lens.image import mask_to_planar, to_planar
 from ..models.focus_distance.architecture import FocusPrediction
 from ..models.focus_distance.handle import find_focus, focus_transformer, focus_weights
+from ..models.places import AUTOMATIC
 from ..models.registry import FOCUS_DISTANCE, VST
 from .comfy import intermediate_device, io, render_device
 from .focus import DEPTH_ADVICE
 from .node import CATEGORY, names_node, renames
 from .previews import ends, focus_text, shown
 from .sockets import DepthSocket, FocusSocket, expect
-from .weights import AUTOMATIC, NetworkNode, weights_fingerprint, weights_input, weights_path
+from .weights import NetworkNode, weights_fingerprint, weights_input, weights_path
 
 WEIGHTS = (FOCUS_DISTANCE, VST)
 
@@ -94,7 +95,7 @@ class FindFocus(NetworkNode):
     ) -> io.NodeOutput:
         pictures = to_planar(image)
         given = expect(depth, Depth, "depth", DEPTH_ADVICE)
-        chosen = None if weights == AUTOMATIC else weights_path(weights, WEIGHTS)
+        chosen = weights if weights == AUTOMATIC else weights_path(weights, WEIGHTS)
         found = find_focus(
             focus_transformer(focus_weights(chosen)),
             pictures,

@@ -16,7 +16,7 @@ from ...lens.focus import Focus, focus_on_mean
 from ...lens.image import check_finite
 from ..lending import lent
 from ..loaded import loaded
-from ..places import found, located
+from ..places import AUTOMATIC, found, located
 from ..registry import FOCUS_DISTANCE, VST
 from .architecture import FocusDistanceTransformer, FocusPrediction, predicted_saliency
 from .files import load_focus_transformer
@@ -30,10 +30,16 @@ BYTES_PER_PICTURE = 120 * 2**20
 def focus_weights(given: str | os.PathLike[str] | None = None) -> Path:
     """The weights to use: those that are given, else a trained transformer, else VST.
 
+    Args:
+        given: a path; None and "automatic" look for them.
+
     Raises:
         FileError: there are none. Names VST's file, its source, its licence and its folder.
     """
-    return located(VST, given) if given is not None else found(FOCUS_DISTANCE) or located(VST)
+    if given not in (None, AUTOMATIC):
+        return located(VST, given)
+    # Of the two only VST can be had, so that it is the one to be named where neither is there.
+    return found(FOCUS_DISTANCE) or located(VST)
 
 
 def focus_transformer(path: Path) -> FocusDistanceTransformer:

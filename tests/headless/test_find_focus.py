@@ -25,7 +25,7 @@ CAMERA = ["--f-number", "0.4", "--focal-length", "50", "--sensor-width", "36"]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: photo.png, depth.npy (metres), subject.png, and weights in models/."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FOCUSPULLER_MODELS", raising=False)
+    monkeypatch.setenv("FOCUSPULLER_MODELS", str(tmp_path / "models"))
     pixels = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     Image.fromarray(pixels).save("photo.png")
     np.save("depth.npy", np.linspace(1, 5, WIDTH, dtype=np.float32)[None].repeat(HEIGHT, axis=0))

@@ -312,7 +312,7 @@ class TestFindingWeights:
     def test_a_trained_transformer_goes_before_vst(self, models, vst):
         (models / "vst").mkdir(parents=True)
         published = vst_file(vst, models / "vst" / "RGBD_VST.pth")
-        assert focus_weights() == published
+        assert focus_weights() == focus_weights("automatic") == published
         (models / "focus_distance").mkdir()
         trained = models / "focus_distance" / "focus_distance.safetensors"
         save_focus_transformer(trained, FocusDistanceTransformer(vst), "a", "b")
