@@ -108,4 +108,4 @@ def light_of(image: Array, linear: bool, device: torch.device | str | None = Non
 
 
 def _scene(depth: Depth, image: Tensor) -> Depth:
-    return Depth(depth.disparity.to(image), depth.is_metric)
+    return depth.with_disparity(depth.disparity.to(image))

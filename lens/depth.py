@@ -34,6 +34,9 @@ class Depth:
         disparity: `[B,1,H,W]` float; 1/m and >= 0 (0 = infinitely far) if metric, else 0..1 with
             1 = nearest.
         is_metric: whether `disparity` is in 1/m.
+        focal_length_px: focal length in px of the image of `disparity`'s size (along its width),
+            where it is known: one for all, or `[B]`.
+        confidence: `[B,1,H,W]`, 0 (a guess) to 1 (sure), where the source tells.
 
     Build it with `Depth.from_metres`, `Depth.from_metric_disparity` or `Depth.from_relative`,
     which clean invalid pixels.
@@ -41,6 +44,8 @@ class Depth:
 
     disparity: Tensor
     is_metric: bool
+    focal_length_px: float | Tensor | None = None
+    confidence: Tensor | None = None
 
     @classmethod
     def from_metres(cls, metres: Tensor) -> Depth:
@@ -96,14 +101,46 @@ class Depth:
         """(height, width) in px."""
         return self.disparity.shape[-2], self.disparity.shape[-1]
 
+    def with_disparity(self, disparity: Tensor) -> Depth:
+        """This depth with other disparity `[B,1,H,W]`, of the same image size and kind.
+
+        Focal length and confidence follow to its device; those of one image serve all of a batch.
+        """
+        focal_length, confidence = self.focal_length_px, self.confidence
+        if isinstance(focal_length, Tensor):
+            focal_length = focal_length.to(disparity.device)
+        if confidence is not None:
+            confidence = confidence.to(disparity).expand(len(disparity), -1, -1, -1)
+        return replace(
+            self, disparity=disparity, focal_length_px=focal_length, confidence=confidence
+        )
+
+    def split(self) -> list[Depth]:
+        """One `Depth` per image of the batch."""
+        focal_length, confidence = self.focal_length_px, self.confidence
+        return [
+            replace(
+                self,
+                disparity=disparity,
+                focal_length_px=_at(focal_length, index),
+                confidence=None if confidence is None else confidence[index : index + 1],
+            )
+            for index, disparity in enumerate(self.disparity.split(1))
+        ]
+
     def resized(self, height: int, width: int) -> Depth:
-        """Bilinear resampling of the disparity to another image size."""
+        """Bilinear resampling to another image size; the focal length grows with the width."""
         if self.size == (height, width):
             return self
-        resampled = F.interpolate(
-            self.disparity, (height, width), mode="bilinear", align_corners=False
+        focal_length = self.focal_length_px
+        return replace(
+            self,
+            disparity=_resampled(self.disparity, height, width),
+            focal_length_px=None if focal_length is None else focal_length * width / self.size[1],
+            confidence=(
+                None if self.confidence is None else _resampled(self.confidence, height, width)
+            ),
         )
-        return replace(self, disparity=resampled)
 
     def for_image(self, height: int, width: int) -> Depth:
         """This depth at the size of the image that it belongs to; says so if it has to change."""
@@ -149,7 +186,7 @@ class Depth:
         )
         # A linear filter may overshoot: stay within what the map holds.
         low, high = self.disparity.amin(), self.disparity.amax()
-        return replace(self, disparity=guided.clamp(low, high))
+        return self.with_disparity(guided.clamp(low, high))
 
 
 def decode_depth(
@@ -195,6 +232,17 @@ def _checked_range(
     if encoding == "depth" and far_m == float("inf"):
         raise InputError("far_m", "infinity", "Linear depth needs a finite farthest distance.")
     return near_m, far_m
+
+
+def _at(focal_length_px: float | Tensor | None, index: int) -> float | Tensor | None:
+    """The focal length of one image of a batch."""
+    if isinstance(focal_length_px, Tensor) and focal_length_px.numel() > 1:
+        return focal_length_px[index : index + 1]
+    return focal_length_px
+
+
+def _resampled(values: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(values, (height, width), mode="bilinear", align_corners=False)
 
 
 def _at_least_float32(values: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ Metric depth means the same in every frame and passes unchanged, but for the opt
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -96,7 +95,7 @@ class DepthStabilizer:
         disparity = depth.disparity if depth.is_metric else self._aligned(depth.disparity)
         if self._smoothing and image is not None:
             disparity = self._without_boiling(disparity, image)
-        return replace(depth, disparity=disparity)
+        return depth.with_disparity(disparity)
 
     def _aligned(self, disparity: Tensor) -> Tensor:
         small = _small(disparity)
@@ -140,12 +139,12 @@ def stabilized_batch(depth: Depth, images: Tensor | None = None, smoothing: floa
         raise InputError("images", received, "Give one per depth.")
     stabilizer = DepthStabilizer(smoothing, follows_range=False)
     disparity = torch.empty_like(depth.disparity)
-    for index, frame in enumerate(depth.disparity.split(1)):
+    for index, frame in enumerate(depth.split()):
         image = None if images is None else images[index][None]
-        disparity[index] = stabilizer.stabilized(replace(depth, disparity=frame), image).disparity
-    if depth.is_metric:
-        return replace(depth, disparity=disparity)
-    return Depth.from_relative(disparity)
+        disparity[index] = stabilizer.stabilized(frame, image).disparity
+    if not depth.is_metric:
+        disparity = Depth.from_relative(disparity).disparity
+    return depth.with_disparity(disparity)
 
 
 def _small(disparity: Tensor) -> Tensor:

@@ -394,7 +394,7 @@ class _LevelSearch:
         # Imported here because kornia is slow to import.
         from kornia.metrics import ssim
 
-        depth = replace(self.depth, disparity=pair.disparity)
+        depth = Depth(pair.disparity, self.depth.is_metric)
         defocus = defocus_from_bokeh_level(depth, self.focus, level * pair.side / self.side)
         picture = coded(render(pair.sharp, defocus, self.lens) if level > 0 else pair.sharp)
         alike = ssim(picture, pair.photo, SSIM_WINDOW)

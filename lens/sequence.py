@@ -123,7 +123,7 @@ def _each_depth(depths: Depth | Iterable[Depth]) -> Iterator[Depth]:
         return iter(depths)
     if len(depths.disparity) == 1:
         return repeat(depths)
-    return (Depth(disparity, depths.is_metric) for disparity in depths.disparity.split(1))
+    return iter(depths.split())
 
 
 def _of_size(depth: Depth, image: Tensor, is_first: bool) -> Depth:

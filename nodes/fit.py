@@ -99,7 +99,7 @@ class FitLens(io.ComfyNode):
         device = render_device()
         sharp = _light(all_in_focus, "all_in_focus", linear, device)
         photo = _light(bokeh, "bokeh", linear, device)
-        scene = Depth(scene.disparity.to(sharp), scene.is_metric)
+        scene = scene.with_disparity(scene.disparity.to(sharp))
         report = progress(PROGRESS_STEPS)
 
         def on_progress(fraction: float) -> None:

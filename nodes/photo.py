@@ -277,13 +277,13 @@ def _depths(depth: Depth | None, count: int) -> list[Depth | None]:
     depth = expect_if_given(depth, Depth, "depth", "Connect Load Depth or Depth from Image.")
     if depth is None:
         return [None] * count
-    maps = depth.disparity.split(1)
+    maps = depth.split()
     if len(maps) not in (1, count):
         raise InputError(
             "depth", f"{len(maps)} depths for {count} images", "Give one, or one per image."
         )
-    each = maps if len(maps) == count else maps * count
-    return [Depth(disparity, depth.is_metric) for disparity in each]
+    each: list[Depth | None] = [*maps]
+    return each if len(maps) == count else each * count
 
 
 def _workflow_texts(hidden: Any) -> dict[str, str]:

@@ -9,15 +9,19 @@ are linear in (`encoding`), and between which distances they lie (`near_m`, `far
 | floats, encoding "depth" | metres, inf = infinitely far | codes 0..1, metric |
 | floats, encoding "disparity" | 1/m, 0 = infinitely far | codes 0..1, metric |
 | floats, encoding "relative" | relative disparity on any scale | – |
+
+`.npz` and `.exr` also hold what else is known of a depth map: `focal_length_px` (an array, an
+attribute of the header) and `confidence` (an array, a channel).
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +30,7 @@ from PIL import Image
 from ..errors import FileError, InputError
 from ..lens.depth import Depth, decode_depth
 from .exif import read_camera_data
-from .exr import read_depth_channel, write_exr
+from .exr import depth_channel, read_exr, write_exr
 from .files import read_file, replacing
 from .pixels import decode_image, deep_colours, grey_levels, upright
 
@@ -40,6 +44,8 @@ DEPTH_SUFFIXES = (*_IMAGE_SUFFIXES, ".npy", ".npz", ".exr")
 # How far rounding in a JPEG may pull the channels of a grey picture apart, of 255.
 _GREY_TOLERANCE = 3
 _UINT16_MAX = 65535
+# Arrays of an .npz that are not the map itself.
+_OTHERS = ("focal_length_px", "confidence")
 
 
 class _Stored(NamedTuple):
@@ -49,11 +55,31 @@ class _Stored(NamedTuple):
         values: `[H,W]` float32.
         is_coded: whether they are codes 0..1 rather than measures.
         encoding: what they are linear in, if the file tells.
+        focal_length_px: of the image that the depth belongs to, if the file tells.
+        confidence: `[H,W]` float32, if the file tells.
     """
 
     values: np.ndarray
     is_coded: bool
     encoding: DepthEncoding | None = None
+    focal_length_px: float | None = None
+    confidence: np.ndarray | None = None
+
+    def attached_to(self, depth: Depth, path: Path) -> Depth:
+        """The depth made of the values, with what else the file at `path` tells."""
+        focal_length, sure = self.focal_length_px, self.confidence
+        if focal_length is not None and not 0 < focal_length < math.inf:
+            received = f"a focal length of {focal_length:g} px"
+            raise FileError(str(path), received, "Save it with one above zero, or without.")
+        if sure is not None and sure.shape != self.values.shape:
+            received = f"depth {list(self.values.shape)} with confidence {list(sure.shape)}"
+            raise FileError(str(path), received, "Save both in the same size.")
+        confidence = None if sure is None else torch.from_numpy(sure)[None, None].nan_to_num(0.0)
+        return replace(
+            depth,
+            focal_length_px=focal_length,
+            confidence=None if confidence is None else confidence.clamp(0.0, 1.0),
+        )
 
 
 def load_depth(
@@ -67,10 +93,11 @@ def load_depth(
 
     Args:
         path: `.png`, `.tif`, `.jpg`, `.webp`, `.npy`, `.npz` or `.exr`. Of an `.npz`, the array
-            `depth` or `disparity` is read, or its only one; of an `.exr`, the channel Z or depth
-            of any layer, else Y or R. Shapes `[H,W]`, `[1,H,W]`, `[H,W,1]`, and `[H,W,3]` if grey.
-        encoding: what the numbers are linear in, see the table of the module. None: "disparity"
-            for codes and for an `.npz` array of that name, else "depth".
+            `depth`, `disparity` or `relative` is read, or its only one; of an `.exr`, the channel
+            Z or depth of any layer, else Y or R. Shapes `[H,W]`, `[1,H,W]`, `[H,W,1]`, and
+            `[H,W,3]` if grey.
+        encoding: what the numbers are linear in, see the table of the module. None: an `.npz`
+            array's name says it, else "disparity" for codes and "depth" for other numbers.
         near_is_white: whether the largest code or relative value is the nearest point. Metres and
             1/m need no telling.
         near_m, far_m: the distances in metres of the nearest and farthest code; both or neither.
@@ -93,9 +120,10 @@ def load_depth(
     if stored.is_coded or has_range:
         _check_codes(stored.values, path)
         coded_as = "depth" if encoding == "depth" else "disparity"
-        return decode_depth(values, coded_as, near_is_white, near_m, far_m)
+        decoded = decode_depth(values, coded_as, near_is_white, near_m, far_m)
+        return stored.attached_to(decoded, path)
     try:
-        return _measured(values, encoding, near_is_white)
+        return stored.attached_to(_measured(values, encoding, near_is_white), path)
     except InputError as error:  # Not one valid value: no fault of the options.
         raise FileError(str(path), error.received, error.advice) from error
 
@@ -112,8 +140,9 @@ def save_depth(path: str | Path, depth: Depth) -> tuple[float, float] | None:
     """Save one depth map.
 
     Args:
-        path: `.npy` and `.exr` (channel Z) take metres, or relative disparity if the depth is
-            relative; `.png` takes disparity with 16 bits, white = near.
+        path: `.npz` and `.exr` (channel Z) take everything, as metres, or as relative disparity
+            if the depth is relative; `.npy` the same without focal length and confidence; `.png`
+            takes disparity with 16 bits, white = near.
         depth: `[1,1,H,W]`.
 
     Returns:
@@ -136,11 +165,26 @@ def save_depth(path: str | Path, depth: Depth) -> tuple[float, float] | None:
     if suffix == ".npy":
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, values, allow_pickle=False)
+    elif suffix == ".npz":
+        arrays = {"depth" if depth.is_metric else "relative": values, **_confidence(depth)}
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays, **_focal_length(depth))
     elif suffix == ".exr":
-        write_exr(path, {"Z": values}, {})
+        write_exr(path, {"Z": values, **_confidence(depth)}, _focal_length(depth))
     else:
-        raise InputError("path", repr(path.name), "End the name in .npy, .png or .exr.")
+        raise InputError("path", repr(path.name), "End the name in .npz, .npy, .png or .exr.")
     return None
+
+
+def _focal_length(depth: Depth) -> dict[str, Any]:
+    value = depth.focal_length_px
+    return {} if value is None else {"focal_length_px": float(value)}
+
+
+def _confidence(depth: Depth) -> dict[str, np.ndarray]:
+    if depth.confidence is None:
+        return {}
+    return {"confidence": depth.confidence[0, 0].detach().cpu().float().numpy()}
 
 
 def _save_png(path: Path, depth: Depth) -> tuple[float, float] | None:
@@ -165,7 +209,7 @@ def _read(path: Path, encoding: DepthEncoding | None) -> _Stored:
     if suffix in (".npy", ".npz"):
         return _read_array(path, encoding)
     if suffix == ".exr":
-        return _Stored(read_depth_channel(path), is_coded=False)
+        return _read_exr(path)
     known = ", ".join((*_IMAGE_SUFFIXES, ".npy", ".npz", ".exr"))
     raise FileError(str(path), f"a file of kind {suffix!r}", f"Give one of {known}.")
 
@@ -198,8 +242,16 @@ def _check_grey(image: Image.Image, path: Path) -> None:
         )
 
 
+def _read_exr(path: Path) -> _Stored:
+    file = read_exr(path)
+    values = depth_channel(file, path)
+    sure = file.channels.get("confidence")
+    return _Stored(values, False, None, file.header.get("focal_length_px"), sure)
+
+
 def _read_array(path: Path, encoding: DepthEncoding | None) -> _Stored:
     content = read_file(path)
+    others: dict[str, np.ndarray] = {}
     try:
         loaded = np.load(BytesIO(content), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
@@ -207,6 +259,7 @@ def _read_array(path: Path, encoding: DepthEncoding | None) -> _Stored:
         else:
             name = _chosen_name(loaded.files, encoding, path)
             array = loaded[name]
+            others = {key: loaded[key] for key in _OTHERS if key in loaded.files}
     except FileError:
         raise
     # Damaged files lead NumPy and zipfile to any exception.
@@ -214,19 +267,28 @@ def _read_array(path: Path, encoding: DepthEncoding | None) -> _Stored:
         raise FileError(
             str(path), f"a damaged or pickled array ({error})", "Save it with numpy.save."
         ) from error
-    own_encoding: DepthEncoding | None = "disparity" if name == "disparity" else None
+    own_encoding: DepthEncoding | None = name if name in ("disparity", "relative") else None
     values = _as_map(array, path)
-    if array.dtype in (np.uint8, np.uint16):
-        return _Stored(values / np.float32(np.iinfo(array.dtype).max), True, own_encoding)
-    return _Stored(values, False, own_encoding)
+    is_coded = array.dtype in (np.uint8, np.uint16)
+    if is_coded:
+        values = values / np.float32(np.iinfo(array.dtype).max)
+    focal_length, sure = others.get("focal_length_px"), others.get("confidence")
+    return _Stored(
+        values,
+        is_coded,
+        own_encoding,
+        None if focal_length is None else float(focal_length),
+        None if sure is None else _as_map(sure, path),
+    )
 
 
 def _chosen_name(names: list[str], encoding: DepthEncoding | None, path: Path) -> str:
-    for name in (encoding, "depth", "disparity"):
+    for name in (encoding, "depth", "disparity", "relative"):
         if name in names:
             return str(name)
-    if len(names) == 1:
-        return names[0]
+    candidates = [name for name in names if name not in _OTHERS]
+    if len(candidates) == 1:
+        return candidates[0]
     listed = ", ".join(names) or "none"
     raise FileError(str(path), f"the arrays {listed}", "Name one of them depth or disparity.")
 

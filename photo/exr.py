@@ -89,14 +89,13 @@ def write_exr(path: Path, channels: Mapping[str, np.ndarray], header: Mapping[st
             raise OSError(str(error)) from error
 
 
-def read_depth_channel(path: Path) -> np.ndarray:
+def depth_channel(file: ExrFile, path: Path) -> np.ndarray:
     """The depth channel of an EXR file `[H,W]` float32, in whatever unit it has.
 
     Raises:
-        FileError: the file is missing, damaged, or has no such channel.
-        MissingDependencyError: OpenEXR is not installed.
+        FileError: the file, at `path`, has no such channel.
     """
-    channels = read_exr(path).channels
+    channels = file.channels
     name = depth_name(channels)
     # Some programs put depth into a picture's brightness or its first colour.
     others = [own for end in ("y", "r") for own in channels if split_name(own)[1].lower() == end]

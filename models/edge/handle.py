@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def refine_depth(depth: Depth, image: Tensor, device: torch.device | None = None
             picture = image[min(index, len(image) - 1)][None].float().clamp(0.0, 1.0)
             result = _refined(network, disparity.to(place), picture.to(place))
             results.append(result.to(depth.disparity))
-    return replace(depth, disparity=torch.cat(results))
+    return depth.with_disparity(torch.cat(results))
 
 
 def edge_network() -> EdgeNetwork:

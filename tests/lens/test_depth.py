@@ -10,6 +10,7 @@ import pytest
 import torch
 from focuspuller.errors import InputError
 from focuspuller.lens.depth import Depth, decode_depth
+from focuspuller.lens.depth_sequence import stabilized_batch
 from torch import Tensor
 
 INVALID = [math.nan, 0.0, -1.0, -math.inf]
@@ -213,6 +214,15 @@ class TestResizing:
         assert depth.disparity.shape == (3, 1, 13, 3)
         assert depth.size == (13, 3)
 
+    def test_focal_length_and_confidence_go_along(self) -> None:
+        sure = grey_map([0.0, 1.0])
+        depth = Depth(grey_map([0.5, 0.5]), False, 100.0, sure).resized(2, 6)
+        assert depth.focal_length_px == pytest.approx(300.0)
+        assert depth.confidence is not None
+        assert depth.confidence[0, 0, 0].tolist() == pytest.approx(
+            [0, 0, 1 / 3, 2 / 3, 1, 1], abs=1e-6
+        )
+
     def test_a_depth_of_another_size_than_the_image_is_resampled_and_that_is_said(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -317,3 +327,34 @@ def test_depth_of_another_shape_is_called_stretched(
 ) -> None:
     assert Depth.from_metres(torch.ones(1, 1, 10, 20)).for_image(20, width).size == (20, width)
     assert ("STRETCHED" in caplog.text) is stretched
+
+
+class TestWhatElseIsKnown:
+    FOCAL_LENGTHS = torch.tensor([100.0, 200.0])
+    DEPTH = Depth(torch.rand(2, 1, 12, 16), False, FOCAL_LENGTHS, torch.rand(2, 1, 12, 16))
+
+    def test_each_image_of_a_batch_keeps_its_own(self) -> None:
+        assert self.DEPTH.confidence is not None
+        for index, single in enumerate(self.DEPTH.split()):
+            assert isinstance(single.focal_length_px, Tensor)
+            assert single.focal_length_px.tolist() == [self.FOCAL_LENGTHS[index]]
+            assert single.confidence is not None
+            assert torch.equal(single.disparity[0], self.DEPTH.disparity[index])
+            assert torch.equal(single.confidence[0], self.DEPTH.confidence[index])
+
+    def test_one_focal_length_serves_all(self) -> None:
+        depth = Depth(torch.rand(2, 1, 3, 4), False, 50.0)
+        assert [single.focal_length_px for single in depth.split()] == [50.0, 50.0]
+
+    def test_alignment_and_stabilization_keep_it(self) -> None:
+        image = torch.rand(2, 3, 12, 16)
+        for changed in (self.DEPTH.aligned_to(image), stabilized_batch(self.DEPTH)):
+            assert changed.focal_length_px is not None
+            assert torch.equal(torch.as_tensor(changed.focal_length_px), self.FOCAL_LENGTHS)
+            assert changed.confidence is not None
+            assert torch.equal(changed.confidence, torch.as_tensor(self.DEPTH.confidence))
+
+    def test_several_guides_for_one_depth(self) -> None:
+        single = self.DEPTH.split()[0].aligned_to(torch.rand(3, 3, 12, 16))
+        assert single.confidence is not None
+        assert single.confidence.shape == single.disparity.shape == (3, 1, 12, 16)

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -331,7 +332,39 @@ class TestSaving:
     METRIC = Depth.from_metres(torch.from_numpy(METRES)[None, None])
     RELATIVE = Depth.from_relative(torch.from_numpy(VALUES)[None, None].float())
 
-    @pytest.mark.parametrize("name", ["a.npy", "a.exr"])
+    @pytest.mark.parametrize("name", ["a.npz", "a.exr"])
+    @pytest.mark.parametrize("is_metric", [True, False])
+    def test_focal_length_and_confidence_come_back(
+        self, tmp_path: Path, name: str, is_metric: bool
+    ) -> None:
+        if name == "a.exr":
+            pytest.importorskip("OpenEXR", reason="needs the extra focuspuller[exr]")
+        values = torch.rand(1, 1, 4, 3) * 0.9 + 0.1
+        depth = Depth(values, is_metric, 812.5, torch.rand(1, 1, 4, 3))
+        save_depth(tmp_path / name, depth)
+        relative = None if is_metric or name == "a.npz" else "relative"
+        again = load_depth(tmp_path / name, relative)
+        assert again.is_metric == is_metric
+        torch.testing.assert_close(again.disparity, depth.disparity)
+        assert again.focal_length_px == 812.5
+        torch.testing.assert_close(again.confidence, depth.confidence)
+
+    @pytest.mark.parametrize(
+        ("broken", "text"),
+        [
+            ({"focal_length_px": 0.0}, "a focal length of 0 px"),
+            ({"focal_length_px": np.nan}, "a focal length of nan px"),
+            ({"confidence": np.ones((3, 2))}, r"with confidence \[3, 2\]"),
+        ],
+    )
+    def test_a_file_with_nonsense_beside_the_depth(
+        self, tmp_path: Path, broken: dict[str, Any], text: str
+    ) -> None:
+        np.savez(tmp_path / "a.npz", depth=METRES, **broken)
+        with pytest.raises(FileError, match=text):
+            load_depth(tmp_path / "a.npz")
+
+    @pytest.mark.parametrize("name", ["a.npy", "a.exr", "a.npz"])
     def test_metres_come_back_exactly(self, tmp_path: Path, name: str) -> None:
         if name == "a.exr":
             pytest.importorskip("OpenEXR", reason="needs the extra focuspuller[exr]")
@@ -340,7 +373,7 @@ class TestSaving:
         assert depth.is_metric
         torch.testing.assert_close(depth.metres, self.METRIC.metres)
 
-    @pytest.mark.parametrize("name", ["a.npy", "a.exr", "a.png"])
+    @pytest.mark.parametrize("name", ["a.npy", "a.exr", "a.png", "a.npz"])
     def test_relative_disparity_comes_back(self, tmp_path: Path, name: str) -> None:
         if name == "a.exr":
             pytest.importorskip("OpenEXR", reason="needs the extra focuspuller[exr]")
