@@ -8,6 +8,7 @@ nearest), so that nobody has to guess.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -128,6 +129,32 @@ class Depth:
             for index, disparity in enumerate(self.disparity.split(1))
         ]
 
+    @staticmethod
+    def joined(depths: Sequence[Depth]) -> Depth:
+        """One batch of depths of the same size and kind.
+
+        Focal length and confidence are kept if all have them.
+
+        Raises:
+            InputError: there are none, or they are of different size or kind.
+        """
+        kinds = {(each.size, each.is_metric) for each in depths}
+        if len(kinds) != 1:
+            received = f"{len(kinds)} kinds and sizes of depth in one batch"
+            raise InputError(
+                "depth", received, "Give maps of one size, all metric or all relative."
+            )
+        focal_lengths = [
+            _focal_lengths(each) for each in depths if each.focal_length_px is not None
+        ]
+        confidences = [each.confidence for each in depths if each.confidence is not None]
+        return Depth(
+            torch.cat([each.disparity for each in depths]),
+            depths[0].is_metric,
+            torch.cat(focal_lengths) if len(focal_lengths) == len(depths) else None,
+            torch.cat(confidences) if len(confidences) == len(depths) else None,
+        )
+
     def resized(self, height: int, width: int) -> Depth:
         """Bilinear resampling to another image size; the focal length grows with the width."""
         if self.size == (height, width):
@@ -232,6 +259,12 @@ def _checked_range(
     if encoding == "depth" and far_m == float("inf"):
         raise InputError("far_m", "infinity", "Linear depth needs a finite farthest distance.")
     return near_m, far_m
+
+
+def _focal_lengths(depth: Depth) -> Tensor:
+    """`[B]` of a depth whose focal length is known."""
+    values = torch.as_tensor(depth.focal_length_px, dtype=depth.disparity.dtype)
+    return values.to(depth.disparity.device).flatten().expand(len(depth.disparity))
 
 
 def _at(focal_length_px: float | Tensor | None, index: int) -> float | Tensor | None:

@@ -65,6 +65,7 @@ METRIC3D_SMALL = _metric3d("small", "Metric3Dv2 ViT-S")
 METRIC3D_LARGE = _metric3d("large", "Metric3Dv2 ViT-L")
 METRIC3D_GIANT = _metric3d("giant2", "Metric3Dv2 ViT-giant2")
 
+_DEPTH_CHECK = "models.depth.handle:check"
 _NON_COMMERCIAL = "CC-BY-NC-4.0: not for commercial use"
 
 
@@ -79,22 +80,90 @@ def _depth_anything(size: str, letter: str) -> Weights:
         licence="Apache-2.0" if size == "small" else _NON_COMMERCIAL,
         hub=Hub("Kijai/DepthAnythingV2-safetensors"),
         other_names=(f"{stem}_fp16.safetensors", f"{stem}.pth", f"{stem}.safetensors"),
+        check=_DEPTH_CHECK,
     )
 
 
+def _depth_anything_folder(size: str) -> Weights:
+    title = f"Depth-Anything-V2-{size.capitalize()}-hf"
+    return Weights(
+        name=f"depth-anything-v2-{size}-hf",
+        network=f"Depth Anything V2 {size.capitalize()}",
+        files=("model.safetensors", "config.json"),
+        folders=("depthanything",),
+        source=f"https://huggingface.co/depth-anything/{title}",
+        licence="Apache-2.0" if size == "small" else _NON_COMMERCIAL,
+        hub=Hub(f"depth-anything/{title}"),
+        subfolder=title,
+        check=_DEPTH_CHECK,
+    )
+
+
+def _depth_anything_metric(place: str, data: str, size: str) -> Weights:
+    stem = f"depth_anything_v2_metric_{data.lower()}_vit{size[0]}"
+    repo = f"depth-anything/Depth-Anything-V2-Metric-{data}-{size.capitalize()}"
+    return Weights(
+        name=f"depth-anything-v2-{place}-{size}",
+        network=f"Depth Anything V2 {size.capitalize()}, metres {place}s",
+        files=(f"{stem}.pth",),
+        folders=("depthanything",),
+        source=f"https://huggingface.co/{repo}",
+        licence="Apache-2.0" if size == "small" else _NON_COMMERCIAL,
+        hub=Hub(repo),
+        other_names=(f"{stem}_fp32.safetensors", f"{stem}_fp16.safetensors"),
+        check=_DEPTH_CHECK,
+    )
+
+
+_SIZES = ("large", "base", "small")
 DEPTH_ANYTHING_SMALL = _depth_anything("small", "s")
 DEPTH_ANYTHING_BASE = _depth_anything("base", "b")
 DEPTH_ANYTHING_LARGE = _depth_anything("large", "l")
+DEPTH_ANYTHING_FOLDERS = tuple(_depth_anything_folder(size) for size in _SIZES)
+DEPTH_ANYTHING_METRIC = tuple(
+    _depth_anything_metric(place, data, size)
+    for place, data in (("indoor", "Hypersim"), ("outdoor", "VKITTI"))
+    for size in _SIZES
+)
 
+_DEPTH_PRO_LICENCE = (
+    "Apple's model research licence (apple-amlr): for research, not for commercial use"
+)
 DEPTH_PRO = Weights(
     name="depth-pro",
     network="Depth Pro",
-    files=("model.safetensors", "config.json", "preprocessor_config.json"),
-    folders=("depth_pro", "depthpro"),
+    files=("depth_pro.pt",),
+    folders=("depth/ml-depth-pro", "depth_pro", "depthpro"),
+    source="https://huggingface.co/apple/DepthPro",
+    licence=_DEPTH_PRO_LICENCE,
+    hub=Hub("apple/DepthPro"),
+    other_names=("depth_pro.fp16.safetensors", "depth_pro.safetensors"),
+    check=_DEPTH_CHECK,
+)
+DEPTH_PRO_FOLDER = Weights(
+    name="depth-pro-hf",
+    network="Depth Pro",
+    files=("model.safetensors", "config.json"),
+    folders=("depth/ml-depth-pro", "depth_pro", "depthpro"),
     source="https://huggingface.co/apple/DepthPro-hf",
-    licence="Apple's model research licence (apple-amlr): for research, not for commercial use",
+    licence=_DEPTH_PRO_LICENCE,
     hub=Hub("apple/DepthPro-hf"),
     subfolder="DepthPro-hf",
+    check=_DEPTH_CHECK,
+)
+
+# All that estimate depth, in the order in which they are taken where nobody has chosen: first those
+# whose depth needs no choice between rooms and streets, the best of them first.
+DEPTH_WEIGHTS = (
+    DEPTH_PRO,
+    DEPTH_PRO_FOLDER,
+    DEPTH_ANYTHING_LARGE,
+    DEPTH_ANYTHING_FOLDERS[0],
+    DEPTH_ANYTHING_BASE,
+    DEPTH_ANYTHING_FOLDERS[1],
+    DEPTH_ANYTHING_SMALL,
+    DEPTH_ANYTHING_FOLDERS[2],
+    *DEPTH_ANYTHING_METRIC,
 )
 
 VST = Weights(
@@ -165,10 +234,7 @@ ALL_WEIGHTS: tuple[Weights, ...] = (
     METRIC3D_SMALL,
     METRIC3D_LARGE,
     METRIC3D_GIANT,
-    DEPTH_ANYTHING_SMALL,
-    DEPTH_ANYTHING_BASE,
-    DEPTH_ANYTHING_LARGE,
-    DEPTH_PRO,
+    *DEPTH_WEIGHTS,
     VST,
     FOCUS_DISTANCE,
     BIREFNET,

@@ -342,6 +342,25 @@ class TestWhatElseIsKnown:
             assert torch.equal(single.disparity[0], self.DEPTH.disparity[index])
             assert torch.equal(single.confidence[0], self.DEPTH.confidence[index])
 
+    def test_a_batch_comes_together_again(self) -> None:
+        joined = Depth.joined(self.DEPTH.split())
+        assert torch.equal(joined.disparity, self.DEPTH.disparity)
+        assert torch.equal(torch.as_tensor(joined.focal_length_px), self.FOCAL_LENGTHS)
+        assert torch.equal(
+            torch.as_tensor(joined.confidence), torch.as_tensor(self.DEPTH.confidence)
+        )
+
+    def test_what_one_of_a_batch_does_not_know_is_unknown(self) -> None:
+        with_focal = Depth(torch.rand(2, 1, 3, 4), False, 50.0)
+        joined = Depth.joined([with_focal, Depth(torch.rand(1, 1, 3, 4), False)])
+        assert joined.focal_length_px is None
+        assert Depth.joined([with_focal, with_focal]).focal_length_px is not None
+
+    def test_maps_of_different_kinds_and_sizes_do_not_go_together(self) -> None:
+        for other in (Depth(torch.rand(1, 1, 3, 5), False), Depth(torch.rand(1, 1, 3, 4), True)):
+            with pytest.raises(InputError, match="2 kinds and sizes"):
+                Depth.joined([Depth(torch.rand(1, 1, 3, 4), False), other])
+
     def test_one_focal_length_serves_all(self) -> None:
         depth = Depth(torch.rand(2, 1, 3, 4), False, 50.0)
         assert [single.focal_length_px for single in depth.split()] == [50.0, 50.0]
