@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import FocusPullerError
     from .headless.aperture_command import bokeh_preview
-    from .headless.depth import refine_depth
+    from .headless.depth import estimate_depth, refine_depth
     from .headless.find_focus import FoundFocus, find_focus
     from .headless.fit import fit_bokeh_level, fit_camera
     from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights
+    from .headless.mask import refine_mask, subject_mask
     from .headless.render import render
     from .headless.runner import run_workflow
     from .headless.server import submit_workflow
@@ -71,6 +72,7 @@ _HOMES = {
     "compress_highlights": "headless.highlights",
     "fetch_model": "headless.weights",
     "find_focus": "headless.find_focus",
+    "estimate_depth": "headless.depth",
     "fit_bokeh_level": "headless.fit",
     "fit_camera": "headless.fit",
     "free_models": "models.loaded",
@@ -80,12 +82,14 @@ _HOMES = {
     "pull_focus": "lens.focus",
     "recover_highlights": "headless.highlights",
     "refine_depth": "headless.depth",
+    "refine_mask": "headless.mask",
     "render": "headless.render",
     "render_frames": "headless.frames",
     "run_workflow": "headless.runner",
     "save_depth": "photo.depth_files",
     "save_photo": "photo.photo",
     "strength_pull": "lens.sequence",
+    "subject_mask": "headless.mask",
     "submit_workflow": "headless.server",
     "verify_model": "headless.weights",
 }
@@ -112,6 +116,7 @@ __all__ = [
     "bokehme_lens",
     "comfy_entrypoint",
     "compress_highlights",
+    "estimate_depth",
     "fetch_model",
     "find_focus",
     "fit_bokeh_level",
@@ -123,12 +128,14 @@ __all__ = [
     "pull_focus",
     "recover_highlights",
     "refine_depth",
+    "refine_mask",
     "render",
     "render_frames",
     "run_workflow",
     "save_depth",
     "save_photo",
     "strength_pull",
+    "subject_mask",
     "submit_workflow",
     "verify_model",
 ]

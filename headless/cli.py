@@ -15,7 +15,9 @@ from importlib.metadata import PackageNotFoundError, version
 from ..errors import FocusPullerError
 from . import (
     aperture_command,
+    depth_command,
     fit_command,
+    mask_command,
     models_command,
     render_command,
     run_command,
@@ -26,6 +28,8 @@ from . import (
 COMMANDS = (
     render_command,
     fit_command,
+    depth_command,
+    mask_command,
     run_command,
     aperture_command,
     models_command,

@@ -1,14 +1,73 @@
-"""Depth improved by the picture it belongs to, for arrays."""
+"""Depth from pictures, and depth improved by the picture it belongs to, for arrays."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+from pathlib import Path
 
+import torch
+from torch import Tensor
+
+from ..errors import InputError
 from ..lens.color import linear_to_srgb
 from ..lens.depth import Depth
+from ..lens.optics import Camera
+from ..models.depth.handle import open_depth_estimator
 from ..models.edge import handle
+from ..models.places import AUTOMATIC
 from .devices import device_called
 from .render import Array, Map, opened, scene_from
+
+
+def estimate_depth(
+    image: Array,
+    model: str | Path = AUTOMATIC,
+    *,
+    camera: Camera | None = None,
+    focal_length_px: float | Tensor | None = None,
+    resolution: int | None = None,
+    linear: bool = False,
+    device: torch.device | str | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Depth:
+    """Depth of pictures from a network whose weights are on this machine.
+
+    The network stays in memory, so that frames can be given one by one.
+
+    Args:
+        image: `[H,W,3]` or `[B,H,W,3]` floats, sRGB-coded.
+        model: name of a network or of a group of them ("depth-pro", "depth-anything-v2-small"; see
+            `focuspuller models list`), a file or folder of weights, or "automatic".
+        camera: that took the picture; its focal length makes the metres of Depth Pro right.
+        focal_length_px: the same in px of the image, one or one per image.
+        resolution: of the picture's shorter side in Depth Anything, px; 518 by default.
+        linear: `image` is linear light.
+        device: where to compute; by default CUDA if there is one.
+        on_progress: called with the finished fraction, 0..1.
+
+    Returns:
+        Depth of the image's size on the image's device, metric or relative as the network gives it,
+        with the focal length if it is given or estimated.
+
+    Raises:
+        InputError: another shape, NaN or infinite pixels, an unknown network, or two focal lengths.
+        FileError: the weights are missing, damaged or another network's.
+        MissingDependencyError: the library transformers is not installed.
+
+    Example:
+        >>> depth = estimate_depth(photo.image, "depth-pro")
+        >>> frames = [(frame, estimate_depth(frame)) for frame in film]
+    """
+    if camera is not None and focal_length_px is not None:
+        raise InputError("camera, focal_length_px", "both of them", "Give one of the two.")
+    pictures, _ = opened(image)
+    coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
+    if camera is not None:
+        focal_length_px = camera.for_image(*pictures.shape[-2:]).focal_length_px
+    place = device_called(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    assert place is not None
+    estimator = open_depth_estimator(model, place, resolution)
+    return estimator.estimate(coded, focal_length_px, place, on_progress)
 
 
 def refine_depth(

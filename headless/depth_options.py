@@ -1,4 +1,4 @@
-"""Options of commands that put depth edges where the picture has them."""
+"""Options of commands that estimate depth, or put its edges where the picture has them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,61 @@ import torch
 
 from ..lens.depth import Depth
 from ..lens.image import to_planar
-from .depth import refine_depth
+from ..lens.optics import Camera
+from ..models.places import AUTOMATIC
+from ..photo.exif import CameraData
+from .depth import estimate_depth, refine_depth
+
+
+def add_model_options(group: Any, source: Any) -> None:
+    """Add `--depth-model` to `source`, the ways to get depth, and its details to `group`."""
+    source.add_argument(
+        "--depth-model",
+        metavar="NAME|FILE",
+        nargs="?",
+        const=AUTOMATIC,
+        help="estimate the depth with a network, such as depth-pro or depth-anything-v2-small, "
+        "with a file or folder of its weights, or without NAME with the best one that is there "
+        "('focuspuller models list')",
+    )
+    group.add_argument(
+        "--depth-resolution",
+        metavar="PX",
+        type=int,
+        help="of the photo's shorter side in Depth Anything (default: 518); more is finer",
+    )
+
+
+def estimated_depth(
+    options: argparse.Namespace, image: np.ndarray, data: CameraData, linear: bool
+) -> Depth:
+    """The depth of a picture from the network that the options choose.
+
+    Args:
+        options: parsed, with --focal-length and --sensor-width.
+        image: the picture `[H,W,3]`.
+        data: what the picture tells of its camera. The options go before it.
+        linear: it holds linear light.
+    """
+    return estimate_depth(
+        image,
+        options.depth_model,
+        camera=_taken_with(options.focal_length, options.sensor_width, data),
+        resolution=options.depth_resolution,
+        linear=linear,
+        device=options.device,
+    )
+
+
+def _taken_with(
+    focal_length_mm: float | None, sensor_width_mm: float | None, data: CameraData
+) -> Camera | None:
+    """The camera of a picture, as far as depth depends on it; None where that is unknown."""
+    focal_length_mm = data.focal_length_mm if focal_length_mm is None else focal_length_mm
+    sensor_width_mm = data.sensor_width_mm if sensor_width_mm is None else sensor_width_mm
+    if focal_length_mm is None or sensor_width_mm is None:
+        return None
+    return Camera(focal_length_mm, 1.0, sensor_width_mm)
 
 
 def add_edge_options(group: Any) -> None:

@@ -81,7 +81,9 @@ def execute(options: argparse.Namespace) -> None:
     """Fit and print what was found."""
     _check_preview(options)
     sharp, photo = open_photo(options.sharp), open_photo(options.photo)
-    depth = depth_of(options, sharp if sharp.depth is not None else photo)
+    # A network sees more in the sharp picture.
+    is_sharp = options.depth_model is not None or sharp.depth is not None
+    depth = depth_of(options, sharp if is_sharp else photo)
     focus = _focus(options, depth)
     camera = _camera(options, photo, sharp, depth)
     chosen: dict[str, Any] = {

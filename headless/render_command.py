@@ -28,7 +28,7 @@ from ..photo.exr import require_openexr
 from ..photo.files import make_folder
 from ..photo.photo import Photo, check_quality, format_of, load_photo, save_photo
 from .aperture_options import add_aperture_options, aperture_from, grey
-from .depth_options import add_edge_options, improved_depth
+from .depth_options import add_edge_options, add_model_options, estimated_depth, improved_depth
 from .find_focus_options import add_find_focus_options, check_find_focus, found_focus
 from .render import choose_focus, render
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe
@@ -49,6 +49,7 @@ EXAMPLES = """examples:
       --f-number 2 --focal-length 35 --sensor-width 36 -o near.png
   focuspuller render street.jpg --depth disparity.png --focus 0.5,0.8 --bokeh-level 24 -o soft.jpg
   focuspuller render group.jpg --find-focus --f-number 2 -o shallow.jpg
+  focuspuller render holiday.jpg --depth-model --focus 0.5,0.8 --bokeh-level 30 -o soft.jpg
   focuspuller render night.jpg --focus 0.5,0.6 --f-number 1.4 --highlights 3 -o lights.jpg
   focuspuller render blender.exr --focus 0.5,0.5 --f-number 2 --focal-length 50 \\
       --sensor-width 36 -o shallow.exr
@@ -167,13 +168,15 @@ def show(bar: tqdm[Any], fraction: float) -> None:
 def add_depth_options(parser: argparse.ArgumentParser) -> None:
     """Add to a command what tells where the depth is and how to read it."""
     group = parser.add_argument_group("depth (default: the depth inside the photo)")
-    group.add_argument(
+    source = group.add_mutually_exclusive_group()
+    source.add_argument(
         "--depth",
         metavar="FILE",
         type=Path,
         help="8/16-bit image, .npy, .npz or .exr; of frames, "
         "a folder or pattern of them, a grey video, or one map for all",
     )
+    add_model_options(group, source)
     group.add_argument(
         "--depth-encoding",
         choices=["depth", "disparity", "relative"],
@@ -326,17 +329,20 @@ def _files_of_lens(options: argparse.Namespace) -> list[Path]:
 
 
 def depth_of(options: argparse.Namespace, photo: Photo) -> Depth:
-    """The depth from its file or from the photo."""
+    """The depth from its file, from a network or from the photo."""
+    is_linear = options.linear and not photo.is_from_exr
     if options.depth is not None:
         near_is_white = not options.near_is_black
         depth = load_depth(
             options.depth, options.depth_encoding, near_is_white, options.near, options.far
         )
+    elif options.depth_model is not None:
+        depth = estimated_depth(options, photo.image, photo.camera_data, is_linear)
     elif photo.depth is not None:
         depth = photo.depth
     else:
-        raise InputError("depth", f"none in {photo.path}", "Give a depth map with --depth FILE.")
-    is_linear = options.linear and not photo.is_from_exr
+        advice = "Give a depth map with --depth FILE, or a network with --depth-model."
+        raise InputError("depth", f"none in {photo.path}", advice)
     return improved_depth(options, depth, photo.image, is_linear)
 
 

@@ -36,7 +36,7 @@ from ..photo.files import make_folder
 from ..photo.frames import check_distinct, find_frames, frame_path, has_number, is_pattern
 from ..photo.photo import WRITABLE_SUFFIXES, check_quality, format_of, save_photo
 from ..photo.video import Frame, video_container, writing_video
-from .depth_options import improved_depth, improves_depth
+from .depth_options import estimated_depth, improved_depth, improves_depth
 from .devices import device_called
 from .find_focus_options import found_focus
 from .render import render_with_highlights
@@ -141,12 +141,20 @@ def _depths(
     if options.depth is None:
         assert pictures is not None
         for picture in pictures:
-            yield _improved(options, depth_inside(picture), picture)
+            yield _improved(options, _depth_of(options, shot, picture), picture)
         return
     near_is_white = not options.near_is_black
     reading = DepthReading(options.depth_encoding, near_is_white, options.near, options.far)
     depths = open_depths(options.depth, reading, shot.count)
     yield from depths if pictures is None else map(partial(_improved, options), depths, pictures)
+
+
+def _depth_of(options: argparse.Namespace, shot: Shot, picture: Picture) -> Depth:
+    """The depth of a frame from a network, or from its own file."""
+    if options.depth_model is None:
+        return depth_inside(picture)
+    data = picture.photo.camera_data if picture.photo else shot.camera_data
+    return estimated_depth(options, picture.image, data, _is_linear(options, picture))
 
 
 def _improved(options: argparse.Namespace, depth: Depth, picture: Picture) -> Depth:

@@ -66,6 +66,11 @@ class Camera:
         return self.image_width_px / self.sensor_width_mm
 
     @property
+    def focal_length_px(self) -> float:
+        """Focal length in pixels of the rendered image, as pinhole cameras have it."""
+        return self.focal_length_mm * self.pixels_per_mm
+
+    @property
     def equivalent_focal_length_mm(self) -> float:
         """Focal length that gives the same horizontal view on 36 mm film."""
         return self.focal_length_mm * FULL_FRAME_WIDTH_MM / self.sensor_width_mm

@@ -4,11 +4,13 @@ from .aperture import ApertureNode, BokehPreview
 from .camera import CameraNode
 from .comfy import ComfyExtension, io
 from .depth import AlignDepth, DepthFromImage, LoadDepth, RefineDepth, StabilizeDepth
+from .depth_estimation import EstimateDepth
 from .find_focus import FindFocus
 from .fit import FitLens
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
 from .highlights import CompressHighlights, RecoverHighlights
 from .lenses import BokehMeLens, DrBokehLens, LayeredLens, TafLens
+from .mask import RefineMask, SubjectMask
 from .photo import LoadPhoto, SamplePhoto, SavePhoto
 from .render import DefocusMap, RenderBokeh
 from .video import RenderBokehVideo
@@ -18,12 +20,15 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     SamplePhoto,
     LoadDepth,
     DepthFromImage,
+    EstimateDepth,
     AlignDepth,
     RefineDepth,
     StabilizeDepth,
     CameraNode,
     ApertureNode,
     BokehPreview,
+    SubjectMask,
+    RefineMask,
     FocusPoint,
     FocusFromMask,
     FocusDistance,

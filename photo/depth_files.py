@@ -41,6 +41,8 @@ DepthEncoding = Literal["depth", "disparity", "relative"]
 _IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
 # Names of files that `load_depth` reads.
 DEPTH_SUFFIXES = (*_IMAGE_SUFFIXES, ".npy", ".npz", ".exr")
+# Names of files that `save_depth` writes.
+WRITABLE_DEPTH_SUFFIXES = (".npz", ".npy", ".png", ".exr")
 # How far rounding in a JPEG may pull the channels of a grey picture apart, of 255.
 _GREY_TOLERANCE = 3
 _UINT16_MAX = 65535

@@ -11,7 +11,7 @@ from ...errors import FileError, InputError
 from ..layout import Findings
 from ..lending import CPU, compute_dtype
 from ..loaded import loaded
-from ..places import found, located, missing
+from ..places import AUTOMATIC, found, located, missing
 from ..registry import DEPTH_ANYTHING_SMALL, DEPTH_WEIGHTS
 from ..state_dict import read_state_dict
 from . import depth_anything_layout, depth_pro_layout
@@ -20,8 +20,6 @@ from .depth_anything import DepthAnything
 from .depth_pro import DepthPro
 from .estimator import DepthEstimator
 
-# Take the best network that is there.
-AUTOMATIC = "automatic"
 _LAYOUTS = (depth_anything_layout, depth_pro_layout)
 
 

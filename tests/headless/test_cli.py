@@ -483,7 +483,7 @@ class TestRenderRefuses:
             (["render", "gone.png", "--depth", "depth.npy"], "gone.png: received a file that does"),
             (["render", "photo.png", "--depth", "gone.npy"], "gone.npy: received a file that does"),
             (["render", "depth.npy", "--depth", "depth.npy"], "no image that can be read"),
-            (["render", "photo.png"], "Give a depth map with --depth FILE."),
+            (["render", "photo.png"], "Give a depth map with --depth FILE, or a network"),
         ],
     )
     def test_files_that_are_missing_or_unreadable_are_named(self, refused, words, said):

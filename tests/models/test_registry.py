@@ -15,7 +15,7 @@ from focuspuller.models.registry import (
     ALL_WEIGHTS,
     BOKEHME_ARNET,
     BOKEHME_IUNET,
-    DEPTH_PRO,
+    DEPTH_PRO_FOLDER,
     EDGE,
     weights_called,
 )
@@ -74,7 +74,7 @@ def test_a_group_is_called_by_what_its_names_share():
 
 
 def test_addresses(monkeypatch: pytest.MonkeyPatch):
-    assert DEPTH_PRO.url("config.json") == (
+    assert DEPTH_PRO_FOLDER.url("config.json") == (
         "https://huggingface.co/apple/DepthPro-hf/resolve/main/config.json"
     )
     assert BOKEHME_ARNET.url("arnet.pth") == (
@@ -82,7 +82,7 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch):
     )
     assert EDGE.url(EDGE.file) is None
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/")
-    assert DEPTH_PRO.url("a b.json") == (
+    assert DEPTH_PRO_FOLDER.url("a b.json") == (
         "https://mirror.example/apple/DepthPro-hf/resolve/main/a%20b.json"
     )
 

@@ -27,6 +27,7 @@ NODE_IDS = [
     "FocusPullerDefocusMap",
     "FocusPullerDepthFromImage",
     "FocusPullerDrBokehLens",
+    "FocusPullerEstimateDepth",
     "FocusPullerFindFocus",
     "FocusPullerFitLens",
     "FocusPullerFocusDistance",
@@ -38,15 +39,19 @@ NODE_IDS = [
     "FocusPullerLoadPhoto",
     "FocusPullerRecoverHighlights",
     "FocusPullerRefineDepth",
+    "FocusPullerRefineMask",
     "FocusPullerRenderBokeh",
     "FocusPullerRenderBokehVideo",
     "FocusPullerSamplePhoto",
     "FocusPullerSavePhoto",
     "FocusPullerStabilizeDepth",
+    "FocusPullerSubjectMask",
     "FocusPullerTafLens",
 ]
 # So do these: the inputs of each node, in the order of their widgets.
 INPUT_IDS = {
+    "FocusPullerEstimateDepth": ["image", "model", "resolution", "camera"],
+    "FocusPullerSubjectMask": ["image", "model", "resolution"],
     "FocusPullerAlignDepth": ["depth", "image", "radius", "edge_threshold"],
     "FocusPullerAperture": [
         *["blades", "rotation_degrees", "roundness", "shape", "squeeze", "obstruction"],
@@ -78,6 +83,7 @@ INPUT_IDS = {
     "FocusPullerLoadPhoto": ["photo"],
     "FocusPullerRecoverHighlights": ["image", "stops", "threshold", "halo_color", "linear"],
     "FocusPullerRefineDepth": ["depth", "image"],
+    "FocusPullerRefineMask": ["mask", "image", "radius"],
     "FocusPullerRenderBokeh": ["image", "defocus", "lens", "aperture", "linear"],
     "FocusPullerRenderBokehVideo": [
         *["video", "x", "y", "bokeh_level", "highlight_stops", "near_is_white"],

@@ -1,0 +1,1 @@
+"""BiRefNet (Zheng et al. 2024): masks of a picture's subject in fine detail."""
