@@ -13,10 +13,14 @@ def weights_by_name(name: str, shape: tuple[int, ...]) -> Tensor:
     """What the conformance sets fill a parameter with."""
     generator = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
     values = generator.standard_normal(shape)
-    if len(shape) > 1:
+    if name.endswith("running_var"):
+        values = 1.0 + 0.1 * np.abs(values)
+    elif len(shape) > 1:
         values = values / np.sqrt(np.prod(shape[1:]))
+    elif name.endswith("weight") or "gamma" in name:
+        values = 1.0 + 0.02 * values
     else:
-        values = 1.0 + 0.02 * values if name.endswith("weight") else 0.02 * values
+        values = 0.02 * values
     return torch.from_numpy(values).float()
 
 
