@@ -47,7 +47,7 @@ EDGE = Weights(
 )
 
 
-def _metric3d(size: str, network: str) -> Weights:
+def _metric3d(size: str, network: str, check: str) -> Weights:
     file = f"metric_depth_vit_{size}_800k.pth"
     return Weights(
         name=f"metric3d-vit-{size}",
@@ -58,12 +58,13 @@ def _metric3d(size: str, network: str) -> Weights:
         licence="BSD-2-Clause (the code's; the weights' page names none)",
         hub=Hub("JUGGHM/Metric3D"),
         other_names=(file.replace(".pth", ".safetensors"),),
+        check=f"models.metric3d.layout:{check}",
     )
 
 
-METRIC3D_SMALL = _metric3d("small", "Metric3Dv2 ViT-S")
-METRIC3D_LARGE = _metric3d("large", "Metric3Dv2 ViT-L")
-METRIC3D_GIANT = _metric3d("giant2", "Metric3Dv2 ViT-giant2")
+METRIC3D_SMALL = _metric3d("small", "Metric3Dv2 ViT-S", "check_small")
+METRIC3D_LARGE = _metric3d("large", "Metric3Dv2 ViT-L", "check_large")
+METRIC3D_GIANT = _metric3d("giant2", "Metric3Dv2 ViT-giant2", "check_giant")
 
 _DEPTH_CHECK = "models.depth.handle:check"
 _NON_COMMERCIAL = "CC-BY-NC-4.0: not for commercial use"

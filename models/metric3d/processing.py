@@ -49,7 +49,8 @@ class Placement:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width on the canvas, px."""
-        return max(1, int(self.height * self.scale)), max(1, int(self.width * self.scale))
+        # At least 2: PyTorch reduces to a single column wrongly.
+        return max(2, int(self.height * self.scale)), max(2, int(self.width * self.scale))
 
     @property
     def padding(self) -> tuple[int, int, int, int]:

@@ -43,6 +43,9 @@ class TestTheWorkedExample:
     def test_pixels_per_mm(self) -> None:
         assert CAMERA.pixels_per_mm == pytest.approx(28.4444, abs=5e-5)
 
+    def test_focal_length_in_pixels(self) -> None:
+        assert CAMERA.focal_length_px == pytest.approx(50.0 * 1024 / 36.0)
+
     def test_circle_of_confusion_on_the_sensor(self) -> None:
         diameter = optics.circle_of_confusion_mm(BACKGROUND, SUBJECT, CAMERA)
         assert diameter == pytest.approx(-0.569801, abs=5e-7)
