@@ -1,1 +1,1 @@
-"""Depth estimators behind one interface: Depth Anything V2 and Depth Pro."""
+"""Depth estimators behind one interface: Metric3D, Depth Anything V2 and Depth Pro."""

@@ -11,6 +11,8 @@ from ...errors import FileError, InputError
 from ..layout import Findings
 from ..lending import CPU, compute_dtype
 from ..loaded import loaded
+from ..metric3d import layout as metric3d_layout
+from ..metric3d.handle import metric3d_network
 from ..places import AUTOMATIC, found, located, missing
 from ..registry import DEPTH_ANYTHING_SMALL, DEPTH_WEIGHTS
 from ..state_dict import read_state_dict
@@ -19,6 +21,7 @@ from .checkpoint import Checkpoint, built, is_in_folder, read_folder
 from .depth_anything import DepthAnything
 from .depth_pro import DepthPro
 from .estimator import DepthEstimator
+from .metric3d import Metric3DEstimator
 
 _LAYOUTS = (depth_anything_layout, depth_pro_layout)
 
@@ -44,8 +47,11 @@ def open_depth_estimator(
     """
     if resolution is not None and resolution < 1:
         raise InputError("resolution", str(resolution), "Give a number of px above zero.")
+    path = depth_weights_path(model)
+    if path.is_file() and metric3d_layout.is_original(read_state_dict(path)):
+        return Metric3DEstimator(metric3d_network(path, device))
     half = compute_dtype(device, (torch.float16,))
-    network: Any = loaded(_load, depth_weights_path(model), half)
+    network: Any = loaded(_load, path, half)
     if network.config.model_type == "depth_pro":
         return DepthPro(network)
     return DepthAnything(network, resolution)
@@ -101,7 +107,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     raise FileError(
         str(path),
         "weights of a network that is none of the known ones for depth",
-        "Give Depth Anything V2's or Depth Pro's, or a folder with config.json beside the weights.",
+        "Give Metric3D's, Depth Anything V2's or Depth Pro's, or a folder with config.json beside "
+        "the weights.",
     )
 
 

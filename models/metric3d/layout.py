@@ -15,6 +15,7 @@ from ..state_dict import StateDict, read_state_dict
 from .architecture import GIANT, LARGE, SMALL, Metric3D, Variant
 from .vit import HEAD_WIDTH, READERS
 
+PREFIX = "depth_model."
 CLASS_TOKEN = "depth_model.encoder.cls_token"
 BLOCK = re.compile(r"depth_model\.encoder\.blocks\.0\.(\d+)\.")
 GATE = "depth_model.encoder.blocks.0.0.mlp.w12.weight"
@@ -22,6 +23,11 @@ GATE = "depth_model.encoder.blocks.0.0.mlp.w12.weight"
 UNUSED = "depth_model.encoder.mask_token"
 # Two names of one normalisation in the context encoder; a file may hold both or either.
 ALIAS, NAME = ".norm3.", ".downsample.1."
+
+
+def is_original(state: Mapping[str, Tensor]) -> bool:
+    """Whether a file is one of Metric3D's, of any kind."""
+    return any(name.startswith(PREFIX) for name in state)
 
 
 def variant_of(state: Mapping[str, Tensor], path: Path) -> Variant:

@@ -270,7 +270,7 @@ class TestFinding:
     def test_every_network_can_be_asked_for(self) -> None:
         names = [weights.name for weights in DEPTH_WEIGHTS]
         assert len(set(names)) == len(names)
-        assert all(weights.check == "models.depth.handle:check" for weights in DEPTH_WEIGHTS)
+        assert all(weights.check for weights in DEPTH_WEIGHTS)
 
 
 class TestDepthAnything:

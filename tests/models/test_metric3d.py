@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from focuspuller.errors import FileError, InputError
+from focuspuller.models.depth.handle import open_depth_estimator
+from focuspuller.models.depth.metric3d import Metric3DEstimator
 from focuspuller.models.metric3d import layout
 from focuspuller.models.metric3d.architecture import (
     GIANT,
@@ -319,3 +321,31 @@ class TestEstimate:
         factor = torch.ones((), requires_grad=True)
         (found.metres * factor).sum().backward()
         assert float(factor.grad or 0.0) == pytest.approx(float(found.metres.sum()), rel=1e-4)
+
+
+class TestAsOneOfTheEstimators:
+    def test_a_file_of_its_layout_opens_it(self, published_file: Callable[..., Path]) -> None:
+        estimator = open_depth_estimator(published_file())
+        assert isinstance(estimator, Metric3DEstimator)
+        assert estimator.is_metric
+
+    def test_other_networks_of_the_project_are_told_from_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "convlarge_hourglass_0.3_150_step750k_v1.1.pth"
+        torch.save({"model_state_dict": {"depth_model.decoder.x": torch.zeros(3)}}, path)
+        with pytest.raises(FileError, match="not those of a Metric3D v2 with a vision transformer"):
+            open_depth_estimator(path)
+
+    def test_depth_has_metres_confidence_and_the_given_focal_length(self) -> None:
+        image = torch.rand(2, 3, 24, 36)
+        estimator = Metric3DEstimator(Echo())
+        focal_lengths = torch.tensor([30.0, 60.0])
+        depth = estimator.estimate(image, focal_lengths)
+        found = estimate(Echo(), image, focal_lengths)
+        torch.testing.assert_close(depth.metres, found.metres)
+        assert torch.equal(depth.confidence, found.confidence)
+        assert torch.equal(depth.focal_length_px, focal_lengths)
+        alone = estimator.estimate_one(image[1:], 60.0, CPU)
+        torch.testing.assert_close(alone.disparity, depth.disparity[1:])
+
+    def test_an_assumed_focal_length_is_not_passed_on_as_known(self) -> None:
+        assert Metric3DEstimator(Echo()).estimate(torch.rand(1, 3, 24, 36)).focal_length_px is None
