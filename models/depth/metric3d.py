@@ -37,7 +37,9 @@ class Metric3DEstimator(DepthEstimator):
         Without a focal length a view is assumed, which is logged, and the depth has no focal
         length: it is not known.
         """
-        found = estimate(self.network, image, focal_length_px, device, on_progress)
+        found = estimate(
+            self.network, image, focal_length_px, device, on_progress, with_normals=False
+        )
         known = None if focal_length_px is None else found.focal_length_px
         depth = Depth.from_metres(found.metres)
         return replace(depth, focal_length_px=known, confidence=found.confidence)

@@ -44,13 +44,13 @@ class Estimate:
         metres: `[B,1,H,W]` along the optical axis, above 0 and up to 300.
         confidence: `[B,1,H,W]`, 0 (a guess) to 1 (sure): about 1 minus the relative error.
         normals: `[B,3,H,W]`, unit length, of the side that is seen: x right, y down, z forward, so
-            that a wall straight ahead has (0, 0, −1).
+            that a wall straight ahead has (0, 0, −1). None if they were not asked for.
         focal_length_px: `[B]`, what the metres were scaled with.
     """
 
     metres: Tensor
     confidence: Tensor
-    normals: Tensor
+    normals: Tensor | None
     focal_length_px: Tensor
 
 
@@ -91,6 +91,7 @@ def estimate(
     focal_length_px: float | Tensor | None = None,
     device: torch.device | None = None,
     on_progress: OnProgress | None = None,
+    with_normals: bool = True,
 ) -> Estimate:
     """Depth and normals of each picture of a batch, one after the other.
 
@@ -105,6 +106,7 @@ def estimate(
             which is logged.
         device: where to compute; by default where the image is.
         on_progress: called with the finished fraction, 0..1.
+        with_normals: whether normals are wanted.
 
     Returns:
         float32, on the image's device.
@@ -117,24 +119,27 @@ def estimate(
     focal_lengths = _focal_lengths(focal_length_px, image)
     place = device or image.device
     count = _Count(len(image) * network.steps, on_progress)
+    placement = Placement(image.shape[-2], image.shape[-1])
     found: list[tuple[Tensor, ...]] = []
     with lent(network, place, WORKING_BYTES), torch.no_grad():
         for picture, focal_length in zip(image.split(1), focal_lengths.tolist(), strict=True):
-            placement = Placement(picture.shape[-2], picture.shape[-1])
-            canvas = to_canvas(picture.to(place, torch.float32), placement)
-            prediction = network(canvas, count.advance)
-            maps = _on_picture(prediction, placement, focal_length)
-            found.append(tuple(each.to(image.device) for each in maps))
-    metres, confidence, normals = (torch.cat(maps) for maps in zip(*found, strict=True))
-    return Estimate(metres, confidence, normals, focal_lengths)
+            # Resized where the picture is: the canvas is small, the picture may not be.
+            canvas = to_canvas(picture.float(), placement).to(place)
+            prediction = Prediction(*(each.to(image.device) for each in network(canvas, count)))
+            found.append(_on_picture(prediction, placement, focal_length, with_normals))
+    metres, confidence, *normals = (torch.cat(maps) for maps in zip(*found, strict=True))
+    return Estimate(metres, confidence, normals[0] if normals else None, focal_lengths)
 
 
 def _on_picture(
-    prediction: Prediction, placement: Placement, focal_length_px: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Metres, confidence and normals at the size of the picture."""
-    metres = to_metres(from_canvas(prediction.depth, placement), focal_length_px, placement.scale)
+    prediction: Prediction, placement: Placement, focal_length_px: float, with_normals: bool
+) -> tuple[Tensor, ...]:
+    """Metres, confidence and, if wanted, normals at the size of the picture."""
+    depth = from_canvas(prediction.depth, placement)
+    metres = to_metres(depth, focal_length_px, placement.scale)
     confidence = from_canvas(prediction.confidence, placement).clamp(0.0, 1.0)
+    if not with_normals:
+        return metres, confidence
     return metres, confidence, F.normalize(from_canvas(prediction.normals, placement))
 
 
@@ -146,7 +151,7 @@ class _Count:
         self._done = 0
         self._on_progress = on_progress
 
-    def advance(self) -> None:
+    def __call__(self) -> None:
         self._done += 1
         if self._on_progress is not None:
             self._on_progress(self._done / self._total)

@@ -66,14 +66,15 @@ def to_canvas(image: Tensor, placement: Placement) -> Tensor:
     published code.
 
     Args:
-        image: `[B,3,H,W]`, sRGB-coded 0..1.
+        image: `[B,3,H,W]`, sRGB-coded 0..1; beyond that it is cut off.
         placement: of this size.
 
     Returns:
         `[B,3,*canvas]`, normalised.
     """
+    coded = image.clamp(0.0, 1.0)
     picture = F.interpolate(
-        image, placement.size, mode="bilinear", align_corners=False, antialias=True
+        coded, placement.size, mode="bilinear", align_corners=False, antialias=True
     )
     mean, deviation, surround = (
         torch.tensor(values, dtype=image.dtype, device=image.device)[:, None, None]

@@ -130,7 +130,7 @@ class _LayerScale(nn.Module):
         self.gamma = nn.Parameter(torch.ones(width))
 
     def forward(self, tokens: Tensor, branch: Tensor) -> Tensor:
-        return torch.addcmul(tokens, branch, self.gamma)
+        return torch.addcmul(tokens, branch.float(), self.gamma.float())
 
 
 class _Attention(nn.Module):

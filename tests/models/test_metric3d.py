@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -251,7 +252,31 @@ class TestEstimate:
         assert float(apart) < 0.8 / max(1, width - 1) * slack + 1e-4
         apart = (found.confidence - (2.0 * image[:, 1:2] - 0.5)).abs().max()
         assert float(apart) < 0.8 / max(1, height - 1) * slack + 1e-4
+        assert found.normals is not None
         assert float((found.normals[:, 2] + 1.0).abs().max()) < 1e-5
+
+    def test_normals_are_left_out_where_nobody_wants_them(self) -> None:
+        image = torch.rand(1, 3, 20, 30)
+        without = estimate(Echo(), image, 30.0, with_normals=False)
+        assert without.normals is None
+        assert torch.equal(without.metres, estimate(Echo(), image, 30.0).metres)
+
+    def test_normals_stay_of_unit_length_between_surfaces(self) -> None:
+        class Edge(Echo):
+            def forward(self, *inputs: Any) -> Prediction:
+                prediction = super().forward(*inputs)
+                prediction.normals[..., 532:] = torch.tensor([-1.0, 0.0, 0.0])[:, None, None]
+                return prediction
+
+        normals = estimate(Edge(), torch.rand(1, 3, 308, 532), 30.0).normals
+        assert normals is not None
+        assert float(normals[0, 0, 150, 266]) < -0.1  # a mixture
+        torch.testing.assert_close(normals.norm(dim=1), torch.ones(1, 308, 532))
+
+    def test_pictures_beyond_their_range_are_cut_off(self) -> None:
+        bright = estimate(Echo(), torch.full((1, 3, 20, 30), 7.0), 30.0)
+        white = estimate(Echo(), torch.ones(1, 3, 20, 30), 30.0)
+        assert torch.equal(bright.metres, white.metres)
 
     def test_confidence_stays_within_0_and_1(self) -> None:
         image = torch.zeros(1, 3, 8, 8)
