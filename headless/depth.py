@@ -38,7 +38,8 @@ def estimate_depth(
         image: `[H,W,3]` or `[B,H,W,3]` floats, sRGB-coded.
         model: name of a network or of a group of them ("depth-pro", "depth-anything-v2-small"; see
             `focuspuller models list`), a file or folder of weights, or "automatic".
-        camera: that took the picture; its focal length makes the metres of Depth Pro right.
+        camera: that took the picture; its focal length makes the metres of Depth Pro and Metric3D
+            right.
         focal_length_px: the same in px of the image, one or one per image.
         resolution: of the picture's shorter side in Depth Anything, px; 518 by default.
         linear: `image` is linear light.
@@ -52,7 +53,7 @@ def estimate_depth(
     Raises:
         InputError: another shape, NaN or infinite pixels, an unknown network, or two focal lengths.
         FileError: the weights are missing, damaged or another network's.
-        MissingDependencyError: the library transformers is not installed.
+        MissingDependencyError: the network needs the library transformers, which is not installed.
 
     Example:
         >>> depth = estimate_depth(photo.image, "depth-pro")

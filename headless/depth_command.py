@@ -66,8 +66,8 @@ def add_to(commands: Any) -> None:
         dest="depth_model",
         metavar="NAME|FILE",
         default=AUTOMATIC,
-        help="such as depth-pro or depth-anything-v2-small, or a file or folder of weights "
-        "(default: the best that is there)",
+        help="such as depth-pro, metric3d-vit-small or depth-anything-v2-small, or a file or "
+        "folder of weights (default: the best that is there)",
     )
     parser.add_argument(
         "--resolution",

@@ -16,6 +16,9 @@ from .previews import depth_picture, depth_text, ends, shown
 from .sockets import CameraSocket, DepthSocket, expect_if_given
 from .weights import NetworkNode, weights_fingerprint, weights_input, weights_path
 
+# In one picture: large networks take long on a CPU.
+PROGRESS_STEPS = 100
+
 
 class EstimateDepth(NetworkNode):
     """Depth from a network."""
@@ -26,7 +29,8 @@ class EstimateDepth(NetworkNode):
             node_id="FocusPullerEstimateDepth",
             display_name="Estimate Depth",
             category=CATEGORY,
-            description="Depth of a picture from a network: Depth Anything V2 or Depth Pro.",
+            description="Depth of a picture from a network: Depth Pro, Metric3D or Depth "
+            "Anything V2.",
             inputs=[
                 io.Image.Input(
                     "image",
@@ -52,7 +56,8 @@ class EstimateDepth(NetworkNode):
                     "camera",
                     optional=True,
                     tooltip="The lens that took the picture: its focal length makes the metres of "
-                    "Depth Pro right. Without it Depth Pro estimates the focal length.",
+                    "Depth Pro and Metric3D right. Without it, Depth Pro estimates the focal "
+                    "length, and Metric3D assumes a 35 mm lens on full frame.",
                 ),
             ],
             outputs=[
@@ -84,12 +89,12 @@ class EstimateDepth(NetworkNode):
         focal_length = None
         if taken_with is not None:
             focal_length = taken_with.for_image(*pictures.shape[-2:]).focal_length_px
-        report = progress(len(pictures))
+        report = progress(PROGRESS_STEPS)
         depth = estimator.estimate(
             pictures.cpu(),
             focal_length,
             device,
-            lambda fraction: report(round(fraction * len(pictures))),
+            lambda fraction: report(round(fraction * PROGRESS_STEPS)),
         )
         picture = depth_picture(depth)
         return io.NodeOutput(

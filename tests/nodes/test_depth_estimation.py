@@ -13,9 +13,11 @@ from focuspuller.errors import FileError
 from focuspuller.lens.depth import Depth
 from focuspuller.lens.optics import Camera
 from focuspuller.models.loaded import forget_models
+from focuspuller.models.metric3d.architecture import Metric3D, Variant
 from focuspuller.nodes import EstimateDepth
 from focuspuller.nodes.standin import Host, installed_host
 from oracles.depth_networks import TINY_DEPTH_ANYTHING, TINY_DEPTH_PRO, by_name
+from oracles.weights import filled
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -113,3 +115,32 @@ class TestRefusing:
     ) -> None:
         values = {"image": picture(), "model": SMALL, "resolution": 0}
         refuses(EstimateDepth, "camera", camera="a camera", **values)
+
+
+class TestMetric3D:
+    @pytest.fixture
+    def file(self, models: Path) -> str:
+        network = filled(Metric3D(Variant(width=64, depth=2, iterations=4)))
+        path = models / "metric3d" / "metric_depth_vit_small_800k.pth"
+        path.parent.mkdir()
+        torch.save({"model_state_dict": network.state_dict()}, path)
+        return path.name
+
+    def test_it_needs_no_other_library_and_knows_its_confidence(
+        self, file: str, picture: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "transformers", None)
+        camera = Camera(50.0, 2.0, sensor_width_mm=25.0)
+        depth, _, focal_length = estimated(picture(1, 40, 60), file, camera=camera)
+        assert depth.is_metric
+        assert depth.size == (40, 60)
+        assert depth.confidence is not None
+        assert focal_length == 50.0 * 60 / 25.0
+
+    def test_it_is_chosen_before_relative_depth(
+        self, file: str, models: Path, picture: Callable[..., Tensor]
+    ) -> None:
+        (models / "depth/ml-depth-pro" / PRO).unlink()
+        depth, _, focal_length = estimated(picture(), "automatic")
+        assert depth.is_metric
+        assert focal_length == 0.0
