@@ -42,7 +42,7 @@ TINY_GIANT = Variant(width=64, depth=4, iterations=SMALL.iterations, is_giant=Tr
 
 def as_published(variant: Variant) -> StateDict:
     """The parameters under all the names that a file may hold."""
-    state = dict(filled(Metric3D(variant)).state_dict())
+    state = dict(filled(Metric3D(variant), gammas=True).state_dict())
     for name in list(state):
         if ".downsample.1." in name:
             state[name.replace(".downsample.1.", ".norm3.")] = state[name]
@@ -51,7 +51,7 @@ def as_published(variant: Variant) -> StateDict:
 
 @pytest.fixture(scope="module")
 def tiny() -> Metric3D:
-    network = filled(Metric3D(TINY))
+    network = filled(Metric3D(TINY), gammas=True)
     assert isinstance(network, Metric3D)
     return network
 
@@ -89,7 +89,7 @@ class TestArchitecture:
     def test_an_encoder_in_half_precision_says_nearly_the_same(
         self, variant: Variant, dtype: torch.dtype, steps_m: float
     ) -> None:
-        network = filled(Metric3D(variant))
+        network = filled(Metric3D(variant), gammas=True)
         image = torch.randn(1, 3, 56, 84, generator=torch.Generator().manual_seed(1))
         full = network(image)
         assert isinstance(network, Metric3D)
@@ -105,7 +105,7 @@ class TestArchitecture:
         assert len(calls) == tiny.steps == 6
 
     def test_it_can_be_trained(self) -> None:
-        network = filled(Metric3D(TINY)).requires_grad_(True)
+        network = filled(Metric3D(TINY), gammas=True).requires_grad_(True)
         prediction = network(torch.randn(1, 3, 28, 56))
         sum(maps.square().sum() for maps in prediction).backward()
         without = [name for name, one in network.named_parameters() if one.grad is None]
@@ -140,7 +140,7 @@ class TestLayout:
         state = as_published(TINY)
         dropped = ".norm3." if kept == ".downsample.1." else ".downsample.1."
         own = converted({name: value for name, value in state.items() if dropped not in name})
-        wanted = filled(Metric3D(TINY)).state_dict()
+        wanted = filled(Metric3D(TINY), gammas=True).state_dict()
         assert set(own) == set(wanted)
         assert sum(torch.equal(own[name], wanted[name]) for name in wanted) == len(wanted)
 
@@ -176,7 +176,7 @@ class TestLoading:
     def test_published_files(self, variant: Variant, published_file: Callable[..., Path]) -> None:
         network = load_metric3d(published_file(variant))
         assert network.variant == variant
-        wanted = filled(Metric3D(variant)).state_dict()
+        wanted = filled(Metric3D(variant), gammas=True).state_dict()
         assert all(torch.equal(value, wanted[name]) for name, value in network.state_dict().items())
         assert not network.training
 

@@ -57,7 +57,7 @@ def published() -> Arrays:
 
 
 def filled_network(variant: Variant) -> Metric3D:
-    network = filled(Metric3D(variant))
+    network = filled(Metric3D(variant), gammas=True)
     assert isinstance(network, Metric3D)
     return network
 
