@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import torch
@@ -103,6 +103,19 @@ class Aperture:
         is_bent = self.squeeze != 1.0 or self.varies_over_field
         is_shaded = self.obstruction > 0.0 or self.spherical_aberration != 0.0
         return self.image is None and not is_bent and not is_shaded
+
+    @property
+    def shaping(self) -> str:
+        """The parameters that make the disc another than a round one of even brightness."""
+        iris = "a drawn shape" if self.image is not None else f"{self.blades} blades"
+        named = [] if self.is_circle else [iris]
+        unset = {field.name: field.default for field in fields(self)}
+        named += [
+            f"{name} {getattr(self, name):g}"
+            for name in RANGES
+            if name not in ("roundness", "axial_chromatism") and getattr(self, name) != unset[name]
+        ]
+        return ", ".join(named)
 
     @property
     def varies_over_field(self) -> bool:

@@ -87,6 +87,9 @@ def render_bokehme(
 
     Returns:
         Linear light `[B,C,H,W]`; differentiable in `image` and `defocus` with method "fft".
+
+    Raises:
+        InputError: a gradient is asked for of method "exact".
     """
     if options.highlights:
         image = brighten_highlights(image, defocus, view)
@@ -143,6 +146,9 @@ def _scatter_average(
 
 
 def _scatter_exactly(source: Tensor, defocus: Tensor, disc: BlurDisc, view: View | None) -> Tensor:
+    if torch.is_grad_enabled() and (source.requires_grad or defocus.requires_grad):
+        received = "'exact' for a picture or a defocus map that requires a gradient"
+        raise InputError("method", received, "Choose 'fft', which has one, or torch.no_grad().")
     # Imported here because numba is an extra and slow to import.
     from .run_length import scatter_over_field, scatter_run_length
 

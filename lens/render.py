@@ -44,6 +44,8 @@ class LensKind:
         bytes_per_pixel: of device memory that it takes at most, beside the image.
         surroundings: what a pixel's result depends on; None if it is the whole picture, which then
             cannot be rendered in blocks.
+        check_aperture: raises InputError for an aperture that the renderer cannot honour; None if
+            it honours all.
         prepare: what has to be done for the whole picture before it is cut into blocks. From
             what makes its linear light, its defocus in px and the options, to the defocus that is
             rendered, and the options for that.
@@ -56,6 +58,7 @@ class LensKind:
     bytes_per_pixel: int = 400
     surroundings: Callable[[View, Any], Surroundings] | None = None
     prepare: Callable[[Callable[[], Tensor], Tensor, Any], tuple[Tensor, Any]] | None = None
+    check_aperture: Callable[[Aperture], None] | None = None
 
 
 def within_discs(view: View, options: Any) -> Surroundings:
@@ -166,9 +169,12 @@ def render(
         two; a single image or defocus map serves a whole batch.
 
     Raises:
-        InputError: the batches do not fit, or image or map are empty, NaN or infinite.
+        InputError: the batches do not fit, image or map are empty, NaN or infinite, or the lens
+            cannot honour the aperture.
     """
     lens = lens or Lens()
+    if lens.kind.check_aperture is not None:
+        lens.kind.check_aperture(aperture)
     _check_image(image)
     radius = _radius_for(image, defocus)
     batch = _common_batch(image.shape[0], radius.shape[0])

@@ -19,7 +19,7 @@ from ..places import located
 from ..registry import BOKEHME_ARNET, BOKEHME_IUNET
 from ..state_dict import load_network
 from .architecture import ARNet, IUNet
-from .hybrid import render_hybrid
+from .hybrid import refuse_shapes, render_hybrid
 
 
 @dataclass(frozen=True)
@@ -103,4 +103,5 @@ HYBRID = LensKind(
     "scatter, repaired at depth edges by BokehMe's networks",
     # Widest at no blur at all, when ARNet sees the full size: 128 channels at half of it.
     bytes_per_pixel=1200,
+    check_aperture=refuse_shapes,
 )

@@ -7,16 +7,15 @@ enlarges it step by step, and at each step renders anew what lies in discs that 
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...errors import InputError
 from ...lens.aperture import Aperture
 from ...lens.blocks import OnProgress
 from ...lens.bokehme import BokehMeOptions, brighten_highlights, render_bokehme
@@ -34,8 +33,6 @@ GAMMA_OF_LINEAR_LIGHT = 2.2
 SOFT_EDGE = 0.005
 # How much of the progress is the classical picture.
 CLASSICAL_SHARE = 0.5
-
-logger = logging.getLogger(__name__)
 
 AdaptiveRendering = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
 IterativeUpsampling = Callable[[Tensor, Tensor, Tensor, float], Tensor]
@@ -56,8 +53,8 @@ def render_hybrid(
     Args:
         image: linear light `[B,3,H,W]`.
         defocus: signed blur radius `[B,1,H,W]`, px.
-        aperture: shape of the disc. The networks only know round ones, of even brightness: where
-            the error map takes their picture, at depth edges, discs are such. That is logged.
+        aperture: shape of the disc of the classical picture. The networks only know round ones,
+            of even brightness, see `refuse_shapes`.
         options: of the classical picture; its gamma is the networks', too.
         arnet: (image, defocus -1..1, gamma 0..1) to (small picture, error map 0..1).
         iunet: (image, defocus, small picture, gamma) to picture.
@@ -68,8 +65,6 @@ def render_hybrid(
         Linear light `[B,3,H,W]`, no brighter than white or than the image.
     """
     report = on_progress or (lambda fraction: None)
-    if not (aperture.is_circle and aperture.is_bare_iris):
-        _say_that_networks_are_round()
     lit = brighten_highlights(image, defocus, view) if options.highlights else image
     classical = render_bokehme(
         lit,
@@ -92,13 +87,18 @@ def render_hybrid(
     return srgb_to_linear(torch.minimum(coded.clamp(min=0.0), limit))
 
 
-@lru_cache(maxsize=1)
-def _say_that_networks_are_round() -> None:
-    """Once is enough."""
-    logger.warning(
-        "BokehMe's networks know round discs only: at depth edges, where they repair the picture, "
-        "the aperture is a circle."
-    )
+def refuse_shapes(aperture: Aperture) -> None:
+    """Refuse discs that the networks would draw as round ones of even brightness.
+
+    Raises:
+        InputError: the aperture makes such discs.
+    """
+    if aperture.shaping:
+        raise InputError(
+            "aperture",
+            f"{aperture.shaping} for BokehMe with its networks, which know round discs only",
+            "Use a round aperture, BokehMe without arnet and iunet, or another lens.",
+        )
 
 
 def render_neural(

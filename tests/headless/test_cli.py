@@ -523,12 +523,15 @@ class TestRenderRefuses:
         assert "near and far" in stderr
         assert "bokeh" in stderr
 
-    def test_networks_come_from_files(self, cli, folder):
+    def test_networks_come_from_files(self, cli, refused, folder):
         files = {}
         for name, network in {"arnet": ARNet(), "iunet": IUNet()}.items():
             files[name] = folder / f"{name}.pth"
             torch.save({"model": filled(network).state_dict()}, files[name])
         words = [f"--lens-option={name}={path}" for name, path in files.items()]
+        shaped = [*RENDER, *BOKEHME, "--bokeh-level", 12, *words, "--swirl", 0.4]
+        said = "aperture: received swirl 0.4 for BokehMe with its networks"
+        assert said in refused(*shaped, "-o", "out.png")
         assert cli(*RENDER, *BOKEHME, "--bokeh-level", 12, *words, "-o", "out.png").code == 0
         image, metres = load_photo(folder / "photo.png").image, np.load(folder / "depth.npy")
         lens = fp.bokehme_lens(**files)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from focuspuller.errors import InputError
 from focuspuller.lens.aperture import CIRCLE, Aperture
 from focuspuller.lens.blur_disc import BlurDisc, Weighting
 from focuspuller.lens.bokehme import BokehMeOptions, Method, render_bokehme
@@ -295,6 +296,16 @@ def test_the_exact_method_and_the_transforms_agree_on_a_larger_picture() -> None
     image, defocus = photo(260, 310, seed=5), defocus_map(260, 310, 40.0, seed=5)
     exact = rendered(image, defocus, BokehMeOptions(method="exact"))
     assert psnr(rendered(image, defocus), exact) >= 50
+
+
+def test_the_exact_method_refuses_gradients_that_it_does_not_have() -> None:
+    pytest.importorskip("numba")
+    image = torch.from_numpy(photo(8, 9))[None].requires_grad_()
+    defocus, exact = Defocus(torch.full((1, 1, 8, 9), 2.0)), BokehMeOptions(method="exact")
+    with pytest.raises(InputError, match="method: received 'exact' for a picture"):
+        render(image, defocus, Lens("bokehme", exact))
+    with torch.no_grad():
+        assert render(image, defocus, Lens("bokehme", exact)).shape == image.shape
 
 
 def test_half_precision_comes_close() -> None:

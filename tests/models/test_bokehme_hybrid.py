@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from focuspuller.errors import FileError, InputError
-from focuspuller.lens.aperture import CIRCLE, Aperture
+from focuspuller.lens.aperture import CIRCLE
 from focuspuller.lens.bokehme import BokehMeOptions, brighten_highlights, render_bokehme
 from focuspuller.lens.color import linear_to_srgb, srgb_to_linear
 from focuspuller.lens.defocus import Defocus
@@ -15,7 +15,6 @@ from focuspuller.lens.render import Lens, render, working_memory
 from focuspuller.models.bokehme.dilation import defocus_dilated
 from focuspuller.models.bokehme.handle import HybridOptions, bokehme_lens
 from focuspuller.models.bokehme.hybrid import (
-    _say_that_networks_are_round,
     render_hybrid,
     render_neural,
     softened,
@@ -89,34 +88,6 @@ class TestBlending:
         assert hybrid(image, defocus, StandIns(grey=3.0)).max() == 1.0
         assert hybrid(4 * image, defocus, StandIns(grey=3.0)).max() > 3.0
         assert hybrid(image, defocus, StandIns(grey=-1.0)).min() == 0.0
-
-
-class TestShapes:
-    @pytest.mark.parametrize(
-        ("aperture", "is_round"),
-        [
-            (CIRCLE, True),
-            (Aperture(axial_chromatism=2.0), True),
-            (Aperture(6), False),
-            (Aperture(cats_eye=0.5), False),
-            (Aperture(squeeze=1.5), False),
-        ],
-    )
-    def test_it_says_that_the_networks_know_round_discs_only(
-        self, aperture: Aperture, is_round: bool, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        _say_that_networks_are_round.cache_clear()
-        networks = StandIns()
-        for _ in range(2):
-            render_hybrid(
-                noise(1, 3, 24, 30),
-                ramp(24, 30, 6.0),
-                aperture,
-                BokehMeOptions(),
-                networks.arnet,
-                networks.iunet,
-            )
-        assert caplog.text.count("round discs only") == (0 if is_round else 1)
 
 
 class TestSizes:

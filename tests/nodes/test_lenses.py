@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from focuspuller.lens.aperture import Aperture
 from focuspuller.lens.bokehme import BokehMeOptions
 from focuspuller.lens.defocus import Defocus
 from focuspuller.lens.drbokeh import DrBokehOptions
@@ -89,6 +90,13 @@ class TestNetworks:
         repaired = RenderBokeh.execute(image, defocus, lens=output[0])[0]
         classical = RenderBokeh.execute(image, defocus, lens=BokehMeLens.execute(**BOKEHME)[0])[0]
         assert float((repaired - classical).abs().amax()) > 0.01
+
+    def test_refuse_an_aperture_that_they_do_not_know(self, picture, refuses):
+        defocus = Defocus(torch.linspace(-15, 15, 36).expand(1, 1, 24, 36))
+        lens = BokehMeLens.execute(**BOKEHME, arnet="arnet.pth", iunet="mine/iunet.pth")[0]
+        inputs = {"image": picture(), "defocus": defocus, "lens": lens}
+        shaped = Aperture(cats_eye=0.5)
+        assert "cats_eye 0.5 for" in refuses(RenderBokeh, "aperture", **inputs, aperture=shaped)
 
     def test_without_them_the_node_says_so(self):
         (text,) = BokehMeLens.execute(**BOKEHME).ui["text"]
