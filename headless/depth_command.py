@@ -125,7 +125,7 @@ def _depths(options: argparse.Namespace, shot: Shot) -> Iterator[Depth]:
 
 def _is_linear(options: argparse.Namespace, picture: Picture) -> bool:
     """Whether a frame holds linear light. Those of EXR files are coded when they are loaded."""
-    return options.linear and not (picture.photo and picture.photo.is_from_exr)
+    return options.linear and not (picture.photo and picture.photo.is_hdr)
 
 
 def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:

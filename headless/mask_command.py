@@ -69,7 +69,7 @@ def execute(options: argparse.Namespace) -> None:
             raise InputError("--out", f"{path}, an input", "Give another name, to keep it.")
     photo = load_photo(options.photo)
     device = options.device or ("cuda" if torch.cuda.is_available() else None)
-    linear = options.linear and not photo.is_from_exr
+    linear = options.linear and not photo.is_hdr
     if options.mask is None:
         mask = subject_mask(
             photo.image, options.model, resolution=options.resolution, linear=linear, device=device

@@ -26,7 +26,7 @@ from ..photo.depth_files import load_depth
 from ..photo.exif import CameraData
 from ..photo.exr import require_openexr
 from ..photo.files import make_folder
-from ..photo.photo import Photo, check_quality, format_of, load_photo, save_photo
+from ..photo.photo import Photo, check_quality, format_of, keeps_all_light, load_photo, save_photo
 from .aperture_options import add_aperture_options, aperture_from, grey
 from .depth_options import add_edge_options, add_model_options, estimated_depth, improved_depth
 from .find_focus_options import add_find_focus_options, check_find_focus, found_focus
@@ -74,7 +74,7 @@ def add_to(commands: Any) -> None:
         "photo",
         metavar="PHOTO",
         type=Path,
-        help="JPEG, PNG, TIFF, WebP, HEIC or EXR; or a folder, a pattern or a video",
+        help="JPEG, PNG, TIFF, WebP, HEIC, EXR or HDR; or a folder, a pattern or a video",
     )
     parser.add_argument(
         "-o",
@@ -82,8 +82,8 @@ def add_to(commands: Any) -> None:
         metavar="OUT",
         type=Path,
         required=True,
-        help=".jpg, .png, .webp, .tif, or .exr for linear light that is not clipped; of frames, "
-        "a folder, a pattern such as %%04d.png, or a video",
+        help=".jpg, .png, .webp, .tif, or .exr and .hdr for linear light that is not clipped; of "
+        "frames, a folder, a pattern such as %%04d.png, or a video",
     )
     add_depth_options(parser)
     places = add_focus_options(parser, required=True)
@@ -124,12 +124,12 @@ def execute(options: argparse.Namespace) -> None:
     photo = open_photo(options.photo)
     depth = depth_of(options, photo).for_image(*photo.image.shape[:2])
     camera = _camera(options, photo.camera_data)
-    is_linear = options.linear and not photo.is_from_exr
+    is_linear = options.linear and not photo.is_hdr
     if options.find_focus:
         focus, focus_scale = found_focus(options, photo.image, depth, is_linear)
     else:
         focus, focus_scale = focus_place(options)(depth), 1.0
-    to_exr = format_of(options.out) == "EXR"
+    to_hdr = keeps_all_light(options.out)
     with tqdm(total=1.0, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
         rendered = render(
             photo.image,
@@ -141,7 +141,7 @@ def execute(options: argparse.Namespace) -> None:
             lens=_lens(options),
             aperture=aperture_from(options),
             highlights=_highlights(options),
-            roll_off=not to_exr,
+            roll_off=not to_hdr,
             linear=is_linear,
             device=options.device or ("cuda" if torch.cuda.is_available() else None),
             on_progress=lambda fraction: show(bar, fraction),
@@ -154,7 +154,7 @@ def execute(options: argparse.Namespace) -> None:
         f_number=camera.f_number if camera else _equivalent_f_number(options, photo, focus),
         subject_distance_m=float(focus.distance_m[0]) if focus.is_metric else None,
         quality=options.quality,
-        linear=is_linear and to_exr,
+        linear=is_linear and to_hdr,
         exr_bits=options.exr_bits,
     )
     print(options.out)
@@ -283,7 +283,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--linear",
         action="store_true",
-        help="the photo holds linear light, and so shall the result (an EXR always does)",
+        help="the photo holds linear light, and so shall the result (an EXR or HDR always does)",
     )
     group.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1..100")
     group.add_argument(
@@ -330,7 +330,7 @@ def _files_of_lens(options: argparse.Namespace) -> list[Path]:
 
 def depth_of(options: argparse.Namespace, photo: Photo) -> Depth:
     """The depth from its file, from a network or from the photo."""
-    is_linear = options.linear and not photo.is_from_exr
+    is_linear = options.linear and not photo.is_hdr
     if options.depth is not None:
         near_is_white = not options.near_is_black
         depth = load_depth(
@@ -438,7 +438,7 @@ def _drbokeh_lens(chosen: dict[str, Any], files: dict[str, str], linear: bool) -
     mask = grey(Path(files["foreground"])) if "foreground" in files else None
     plate = load_photo(Path(files["background"])) if "background" in files else None
     if plate is not None:
-        chosen.setdefault("linear", linear and not plate.is_from_exr)
+        chosen.setdefault("linear", linear and not plate.is_hdr)
     picture = None if plate is None else plate.image
     return Lens("drbokeh", DrBokehOptions.from_arrays(mask, picture, **chosen))
 

@@ -34,7 +34,13 @@ from ..photo.exif import CameraData
 from ..photo.exr import require_openexr
 from ..photo.files import make_folder
 from ..photo.frames import check_distinct, find_frames, frame_path, has_number, is_pattern
-from ..photo.photo import WRITABLE_SUFFIXES, check_quality, format_of, save_photo
+from ..photo.photo import (
+    WRITABLE_SUFFIXES,
+    check_quality,
+    format_of,
+    keeps_all_light,
+    save_photo,
+)
 from ..photo.video import Frame, video_container, writing_video
 from .depth_options import estimated_depth, improved_depth, improves_depth
 from .devices import device_called
@@ -178,7 +184,7 @@ def _strength(options: argparse.Namespace, camera: Camera | None, frames: int) -
 def _rendering(options: argparse.Namespace, look: Look, frames: int) -> Iterator[Renderer]:
     """What renders a planned frame, `[H,W,3]`, and shows how far it is."""
     device = device_called(options.device or ("cuda" if torch.cuda.is_available() else None))
-    to_exr = options.out.suffix.lower() == ".exr"  # keeps light above white
+    to_hdr = keeps_all_light(options.out)
     with tqdm(total=frames, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
 
         def rendered(plan: _Planned) -> np.ndarray:
@@ -191,7 +197,7 @@ def _rendering(options: argparse.Namespace, look: Look, frames: int) -> Iterator
                 look.lens,
                 look.aperture,
                 look.highlights,
-                not to_exr,
+                not to_hdr,
                 show,
                 device,
                 _is_linear(options, plan.picture),
@@ -244,14 +250,14 @@ def _save(options: argparse.Namespace, path: Path, plan: _Planned, pixels: np.nd
         f_number=camera.f_number if camera else None,
         subject_distance_m=float(plan.focus.distance_m[0]) if plan.focus.is_metric else None,
         quality=options.quality,
-        linear=_is_linear(options, plan.picture) and format_of(path) == "EXR",
+        linear=_is_linear(options, plan.picture) and keeps_all_light(path),
         exr_bits=options.exr_bits,
     )
 
 
 def _is_linear(options: argparse.Namespace, picture: Picture) -> bool:
-    """Whether a frame holds linear light. Those of EXR files are coded when they are loaded."""
-    return options.linear and not (picture.photo and picture.photo.is_from_exr)
+    """Whether a frame holds linear light. That of EXR and HDR files is coded when loaded."""
+    return options.linear and not (picture.photo and picture.photo.is_hdr)
 
 
 def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:

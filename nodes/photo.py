@@ -16,7 +16,7 @@ from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
-from ..photo.photo import PHOTO_SUFFIXES, Photo, load_photo, save_photo
+from ..photo.photo import HDR_SUFFIXES, PHOTO_SUFFIXES, Photo, load_photo, save_photo
 from .comfy import (
     OutputTarget,
     input_files,
@@ -46,6 +46,7 @@ FORMATS = {
     "TIFF": ".tif",
     "EXR": ".exr",
     "EXR 32-bit": ".exr",
+    "HDR": ".hdr",
 }
 
 
@@ -53,7 +54,7 @@ def _photo_outputs() -> list[io.Output]:
     return [
         io.Image.Output(
             display_name="image",
-            tooltip="The picture, upright, in sRGB. Light of an EXR beyond white is above 1.",
+            tooltip="The picture, upright, in sRGB. Light beyond white (EXR, HDR) is above 1.",
         ),
         io.Mask.Output(display_name="mask", tooltip="1 where the picture is transparent."),
         DepthSocket.Output(display_name="depth", tooltip="The depth in the file, if it has one."),
@@ -88,7 +89,7 @@ class LoadPhoto(io.ComfyNode):
                     "photo",
                     options=input_files(PHOTO_SUFFIXES),
                     upload=io.UploadType.image,
-                    tooltip="JPEG, PNG, TIFF, WebP, HEIC or EXR of the input folder.",
+                    tooltip="JPEG, PNG, TIFF, WebP, HEIC, EXR or HDR of the input folder.",
                 ),
             ],
             outputs=_photo_outputs(),
@@ -166,7 +167,7 @@ class SavePhoto(io.ComfyNode):
                     options=list(FORMATS),
                     default="JPEG",
                     tooltip="8 bits per colour; PNG also holds the workflow. EXR: linear light "
-                    "that is not clipped, with 16 bits (half float) or 32.",
+                    "that is not clipped, with 16 bits (half float) or 32. HDR: a Radiance file.",
                 ),
                 io.Int.Input(
                     "quality",
@@ -246,7 +247,7 @@ class SavePhoto(io.ComfyNode):
                 exr_bits=32 if format == "EXR 32-bit" else 16,
             )
             results.append(ui.SavedResult(path.name, target.subfolder, io.FolderType.output))
-        if FORMATS[format] != ".exr":
+        if FORMATS[format] not in HDR_SUFFIXES:
             return io.NodeOutput(ui=ui.SavedImages(results))
         # Browsers cannot show it.
         seen = ends(to_planar(pictures))

@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import IFDRational
 from ..errors import FileError, InputError
 from .exif import INFINITE_DISTANCE, exif_with_new_focus, read_camera_data
 from .exr import depth_name, read_exr, split_name, write_exr
+from .primaries import REC_709, in_rec_709
 
 Tag = ExifTags.Base
 ExrBits = Literal[16, 32]
@@ -23,14 +24,6 @@ ExrBits = Literal[16, 32]
 _HALF_MAX = 65504.0
 # Names of the layer that is the picture, best first; before them a layer without a name.
 _PICTURE_LAYERS = ("combined", "rgba", "rgb", "beauty", "image", "composite")
-# CIE x and y of red, green, blue and white: Rec. 709, whose primaries are those of sRGB.
-_REC_709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
-# Two files of the same colour space may differ by rounding.
-_SAME_CHROMATICITY = 1e-3
-# Bradford's cone responses to XYZ, for adapting one white to another.
-_BRADFORD = np.array(
-    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
-)
 # Below this opacity nothing is left of a colour that was multiplied by it.
 _LEAST_ALPHA = 1 / 255
 
@@ -69,7 +62,7 @@ def read_exr_picture(path: Path) -> ExrPicture:
     if alpha is not None:
         alpha = np.nan_to_num(alpha).clip(0.0, 1.0)
         light = light / np.where(alpha > _LEAST_ALPHA, alpha, 1.0)[..., None]
-    light = _in_rec_709(light, file.header.get("chromaticities"))
+    light = in_rec_709(light, file.header.get("chromaticities"))
     if (negative := int((light < 0).any(axis=-1).sum())) > 0:
         problems.append(f"Negative light in {negative} pixels is taken as none.")
     if abs(_number(file.header, "pixelAspectRatio", 1.0) - 1.0) > 0.01:
@@ -120,7 +113,7 @@ def write_exr_picture(
         channels["Z"] = metres.astype(np.float32)
     size = (light.shape[1], light.shape[0])
     new_exif = exif_with_new_focus(exif, f_number, subject_distance_m, size)
-    write_exr(path, channels, {"chromaticities": _REC_709} | _attributes_of(new_exif, size))
+    write_exr(path, channels, {"chromaticities": REC_709} | _attributes_of(new_exif, size))
 
 
 def _picture(
@@ -164,38 +157,6 @@ def _check_finite(light: np.ndarray, path: Path) -> None:
             f"{bad} NaN or infinite pixels of {light.shape[0] * light.shape[1]}",
             "Repair them in the program that made the file: clamp its light, or remove fireflies.",
         )
-
-
-def _in_rec_709(light: np.ndarray, chromaticities: Any) -> np.ndarray:
-    """Colours of other primaries and another white, such as those of ACES, in sRGB's."""
-    wanted = np.array(_REC_709)
-    try:
-        given = wanted if chromaticities is None else np.array(chromaticities, np.float64)
-        if np.abs(given - wanted).max() < _SAME_CHROMATICITY:
-            return light
-        with np.errstate(all="ignore"):
-            adapted = _adaptation(given[6:], wanted[6:]) @ _to_xyz(given)
-            matrix = np.linalg.solve(_to_xyz(wanted), adapted)
-    except (ValueError, np.linalg.LinAlgError):  # not eight numbers, or no colour space
-        return light
-    return (light @ matrix.T).astype(np.float32) if np.isfinite(matrix).all() else light
-
-
-def _to_xyz(chromaticities: np.ndarray) -> np.ndarray:
-    """RGB to CIE XYZ `[3,3]` for CIE x and y of red, green, blue and white; white has Y = 1."""
-    primaries = np.stack([_xyz(point) for point in chromaticities[:6].reshape(3, 2)], axis=1)
-    return primaries * np.linalg.solve(primaries, _xyz(chromaticities[6:]))
-
-
-def _xyz(point: np.ndarray) -> np.ndarray:
-    x, y = point
-    return np.array([x / y, 1.0, (1.0 - x - y) / y])
-
-
-def _adaptation(white: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """XYZ to XYZ, `[3,3]`, that turns one white into another (Bradford)."""
-    scale = (_BRADFORD @ _xyz(wanted)) / (_BRADFORD @ _xyz(white))
-    return np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD
 
 
 def _exif_of(header: Mapping[str, Any], shape: tuple[int, ...]) -> Image.Exif:

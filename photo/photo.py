@@ -24,6 +24,7 @@ from .exr_picture import ExrBits, read_exr_picture, write_exr_picture
 from .files import read_file, replacing
 from .jpeg import START_OF_IMAGE
 from .pixels import DecodedImage, alpha_of, decode_image, srgb_pixels, upright
+from .radiance import START_OF_RADIANCE, read_radiance, write_radiance
 
 _FORMATS = {
     ".jpg": "JPEG",
@@ -33,9 +34,12 @@ _FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".exr": "EXR",
+    ".hdr": "HDR",
 }
 # Names of files that `save_photo` writes.
 WRITABLE_SUFFIXES = tuple(_FORMATS)
+# Those of them that hold linear light without a limit.
+HDR_SUFFIXES = (".exr", ".hdr")
 # Names of files that `load_photo` is likely to read.
 PHOTO_SUFFIXES = (*_FORMATS, ".heic", ".heif")
 
@@ -46,8 +50,8 @@ class Photo:
 
     Args:
         path: where it was loaded from.
-        image: `[H,W,3]` float32, sRGB-coded 0..1, upright. Of an EXR, light above white continues
-            the curve above 1.
+        image: `[H,W,3]` float32, sRGB-coded 0..1, upright. Of an EXR or a Radiance file, light
+            above white continues the curve above 1.
         alpha: opacity `[H,W]` float32, 1 = opaque; None if the file has none. `image` holds the
             colours under it, unmixed.
         camera: None if the file does not tell enough; `camera_data.missing` says what.
@@ -55,7 +59,7 @@ class Photo:
         depth: the depth in the file, upright, of the size stored there; None if it has none.
         exif: the EXIF of the file, for `save_photo`; may be empty. Of an EXR, made from its header.
         problems: what was damaged or lost, in words.
-        is_from_exr: whether the file holds linear light, without a limit.
+        is_hdr: whether the file, EXR or Radiance, holds linear light without a limit.
     """
 
     path: Path
@@ -66,19 +70,19 @@ class Photo:
     depth: Depth | None
     exif: bytes
     problems: tuple[str, ...]
-    is_from_exr: bool = False
+    is_hdr: bool = False
 
 
 def load_photo(path: str | Path, linear: bool = False) -> Photo:
-    """Load a JPEG, PNG, TIFF, WebP, HEIC or EXR photograph.
+    """Load a JPEG, PNG, TIFF, WebP, HEIC, EXR or Radiance (HDR) photograph.
 
     The picture is turned upright as EXIF says and its colours are converted to sRGB. 16 bits are
-    kept, but not where a colour profile has to be converted. An EXR keeps its full range; its
-    depth channel (Z) is the photo's depth in metres, and negative light is taken as none.
+    kept, but not where a colour profile has to be converted. An EXR or HDR keeps its full range;
+    the depth channel (Z) of an EXR is the photo's depth in metres; negative light is taken as none.
 
     Args:
         path: the file. The content decides on the format, not the name.
-        linear: `Photo.image` shall hold linear light; that of an EXR then has exactly its values.
+        linear: `Photo.image` shall hold linear light; of an EXR or HDR exactly as stored.
 
     Raises:
         FileError: the file is missing, damaged, of another kind, or an EXR with NaN or infinite
@@ -86,8 +90,11 @@ def load_photo(path: str | Path, linear: bool = False) -> Photo:
         MissingDependencyError: HEIC without pillow-heif, EXR without OpenEXR.
     """
     path = Path(path)
-    if read_file(path, len(START_OF_EXR)) == START_OF_EXR:
+    start = read_file(path, len(START_OF_EXR))
+    if start == START_OF_EXR:
         return _load_exr(path, linear)
+    if start.startswith(START_OF_RADIANCE):
+        return _load_radiance(path, linear)
     content = read_file(path)
     decoded = decode_image(content, path)
     camera_data = read_camera_data(decoded.exif, decoded.image.size)
@@ -133,7 +140,23 @@ def _load_exr(path: Path, linear: bool) -> Photo:
         depth=depth,
         exif=picture.exif.tobytes() if len(picture.exif) else b"",
         problems=problems,
-        is_from_exr=True,
+        is_hdr=True,
+    )
+
+
+def _load_radiance(path: Path, linear: bool) -> Photo:
+    light, problems = read_radiance(path)
+    camera_data = CameraData()
+    return Photo(
+        path=path,
+        image=light if linear else linear_to_srgb(torch.from_numpy(light)).numpy(),
+        alpha=None,
+        camera=camera_from(camera_data),
+        camera_data=camera_data,
+        depth=None,
+        exif=b"",
+        problems=problems,
+        is_hdr=True,
     )
 
 
@@ -155,9 +178,9 @@ def save_photo(
 
     Args:
         path: `.jpg`, `.jpeg`, `.png`, `.webp`, `.tif` or `.tiff`: sRGB with 8 bits per colour;
-            `.exr`: linear light, not clipped.
+            `.exr` and `.hdr`: linear light, not clipped.
         image: `[H,W,3]` or `[1,H,W,3]` float, sRGB-coded; values outside 0..1 are clipped, but not
-            in an EXR.
+            in an EXR; an HDR takes those above 1.
         exif: of the original, `Photo.exif`; see `exif_with_new_focus`.
         f_number: aperture of the picture; None: as in `exif`.
         subject_distance_m: focus distance in metres, may be infinity; None: as in `exif`.
@@ -166,7 +189,8 @@ def save_photo(
         png_text: texts for a PNG, as ComfyUI stores workflows; other formats have no place for it.
         linear: `image` holds linear light instead.
         exr_bits: 16 or 32 per colour of an EXR; light above 65504 always gets 32. Of the EXIF, an
-            EXR takes make, model, focal length, sensor size, f-number and distance.
+            EXR takes make, model, focal length, sensor size, f-number and distance, an HDR
+            nothing.
 
     Raises:
         InputError: image or options have no meaning: shape, NaN, format, range.
@@ -183,6 +207,10 @@ def save_photo(
         light = pixels if linear else srgb_to_linear(pixels)
         metres = _metres(depth, light.shape)
         write_exr_picture(path, light.numpy(), exif, f_number, subject_distance_m, metres, exr_bits)
+        return
+    if format_name == "HDR":
+        _check_light(pixels)
+        write_radiance(path, (pixels if linear else srgb_to_linear(pixels)).numpy())
         return
     coded = linear_to_srgb(pixels) if linear else pixels
     picture = Image.fromarray((coded.numpy().clip(0.0, 1.0) * 255.0).round().astype(np.uint8))
@@ -235,6 +263,11 @@ def check_quality(quality: int) -> None:
         raise InputError("quality", repr(quality), "Give 1 to 100.")
 
 
+def keeps_all_light(path: Path) -> bool:
+    """Whether `save_photo` writes linear light that is not clipped at a name."""
+    return path.suffix.lower() in HDR_SUFFIXES
+
+
 def format_of(path: Path) -> str:
     """Format that `save_photo` writes for a name.
 
@@ -266,6 +299,11 @@ def _checked_pixels(image: np.ndarray | torch.Tensor) -> torch.Tensor:
     kind = np.float64 if pixels.dtype.itemsize > 4 else np.float32
     # PyTorch takes no flipped, read-only or byte-swapped arrays.
     return torch.from_numpy(np.require(pixels, kind, ["C", "W"]))
+
+
+def _check_light(pixels: torch.Tensor) -> None:
+    if not bool(torch.isfinite(pixels).all()):
+        raise InputError("image", "infinite pixels", "Repair them before saving.")
 
 
 def _metres(depth: Depth | None, shape: Sequence[int]) -> np.ndarray | None:

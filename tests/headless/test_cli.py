@@ -307,6 +307,15 @@ class TestRender:
             np.testing.assert_allclose(result.image, expected, rtol=tolerance, atol=tolerance)
             assert result.camera_data.subject_distance_m == 2.0
 
+    def test_a_radiance_picture_in_gives_all_of_its_light_to_one_out(self, cli, folder):
+        light = np.full((24, 36, 3), 8.0, np.float32)
+        fp.save_photo("in.hdr", light, linear=True)
+        words = ["render", "in.hdr", "--depth", "depth.npy", "--focus-distance", 2]
+        for extra in ([], ["--linear"]):
+            assert cli(*words, "--bokeh-level", 12, *extra, "-o", "out.hdr").code == 0
+            result = fp.load_photo("out.hdr", linear=True).image
+            np.testing.assert_allclose(result, 8.0, rtol=1 / 128)
+
     def test_an_exr_keeps_recovered_light(self, cli, folder):
         pytest.importorskip("OpenEXR", reason="needs the extra focuspuller[exr]")
         Image.new("RGB", (WIDTH, HEIGHT), "white").save("photo.png")
@@ -470,7 +479,7 @@ class TestRenderRefuses:
         message = refused(*RENDER, "--bokeh-level", 6, "--halo-color", 1, "-o", "a.jpg")
         assert "Give --highlights STOPS" in message
 
-    @pytest.mark.parametrize("out", ["soft", "soft.gif", "soft.hdr", "soft.heic"])
+    @pytest.mark.parametrize("out", ["soft", "soft.gif", "soft.jxl", "soft.heic"])
     @pytest.mark.usefixtures("no_rendering")
     def test_an_unknown_format_is_refused_before_rendering(self, refused, out):
         message = refused(*RENDER, "--bokeh-level", 6, "-o", out)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from focuspuller.lens.color import linear_to_srgb
 from focuspuller.lens.depth import Depth
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.optics import Camera
@@ -142,7 +143,7 @@ class TestExr:
         assert float(mask.max()) == 0.0
         torch.testing.assert_close(depth.metres, near_and_far.metres)
         assert camera is None
-        assert photo.is_from_exr
+        assert photo.is_hdr
 
     @pytest.mark.parametrize(("format_name", "kind"), [("EXR", "half"), ("EXR 32-bit", "float")])
     def test_the_format_decides_on_the_bits(self, outputs, format_name, kind):
@@ -150,6 +151,14 @@ class TestExr:
         save(light, format=format_name, linear=True)
         stored = load_photo(outputs / "shot_00001_.exr", linear=True).image
         assert (stored == np.float32(1.0001)).all() == (kind == "float")
+
+    def test_radiance_goes_out_and_in(self, inputs, outputs):
+        bright = torch.full((1, 4, 4, 3), 3.0)
+        assert "files" in save(bright, format="HDR", linear=True).ui
+        (outputs / "shot_00001_.hdr").rename(inputs / "light.hdr")
+        image, _, depth, camera, photo = LoadPhoto.execute("light.hdr").args
+        torch.testing.assert_close(image, linear_to_srgb(bright))
+        assert (depth, camera, photo.is_hdr) == (None, None, True)
 
     @pytest.mark.parametrize("linear", [False, True])
     def test_it_shows_a_preview_that_a_browser_can_show(self, preview, linear):

@@ -55,7 +55,7 @@ class TestValues:
         photo = load_photo(write(rgb(light, dtype=dtype)), linear=True)
         np.testing.assert_array_equal(photo.image, light)
         assert photo.image.dtype == np.float32
-        assert photo.is_from_exr
+        assert photo.is_hdr
         assert photo.problems == ()
 
     def test_an_image_is_coded_and_goes_on_above_white(self, write, light) -> None:
@@ -109,7 +109,7 @@ class TestValues:
         Image.fromarray(np.full((*SIZE, 3), 188, np.uint8)).save(tmp_path / "a.png")
         photo = load_photo(tmp_path / "a.png", linear=True)
         np.testing.assert_allclose(photo.image, 0.5029, atol=1e-4)
-        assert not photo.is_from_exr
+        assert not photo.is_hdr
 
     def test_the_content_decides_not_the_name(self, write, light) -> None:
         path = write(rgb(light), "really_an_exr.png")
