@@ -81,8 +81,8 @@ def _header(content: bytes) -> tuple[dict[bytes, bytes], re.Match[bytes], int]:
     """The variables, the line with the size, and where the pixels begin."""
     end = content.index(b"\n\n")
     lines = content[:end].split(b"\n")
-    variables = dict(line.partition(b"=")[::2] for line in lines if b"=" in line)
-    header = {name.strip(): value.strip() for name, value in variables.items()}
+    parts = (line.partition(b"=") for line in lines)
+    header = {name.strip(): value.strip() for name, _, value in parts}
     if header.get(b"FORMAT", _RGB) not in (_RGB, _XYZ):
         raise ValueError(f"pixels of kind {header[b'FORMAT'].decode(errors='replace')}")
     size_end = content.index(b"\n", end + 2)
