@@ -92,7 +92,7 @@ def render_frames(
     assert strength is not None
     stabilizer = DepthStabilizer(depth_smoothing) if stabilize else None
     check_kinds(None, aperture, highlights, focus_point)
-    renderer = lens if isinstance(lens, Lens) else Lens(lens)
+    renderer = (lens if isinstance(lens, Lens) else Lens(lens)).for_film()
     settings = aperture or CIRCLE, highlights, roll_off
     place = device_called(device)
     pictures, restores = lockstep((_single(frame) for frame in frames), 2)

@@ -27,7 +27,7 @@ from ..lens.focus_path import Place
 from ..lens.highlights import Highlights
 from ..lens.image import check_finite, to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
-from ..lens.render import Lens
+from ..lens.render import Lens, pass_over
 from ..lens.sequence import Strength, at_frame, defocused_frames, lockstep, strength_pull
 from ..photo.depth_files import DEPTH_SUFFIXES
 from ..photo.exif import CameraData
@@ -96,13 +96,14 @@ def render_sequence(options: argparse.Namespace, look: Look) -> None:
     """
     if options.fps is not None and is_video(options.photo):
         raise InputError("--fps", "a video", "Leave it out: the video's own times are kept.")
+    look = look._replace(lens=look.lens.for_film())
     shot = open_shot(options.photo, options.frames, options.fps or DEFAULT_RATE)
     planned = _planned(options, look, shot)
     with _rendering(options, look, shot.count) as rendered:
         if is_video(options.out):
             _write_video(options, shot, planned, rendered)
         else:
-            _write_frames(options, shot, planned, rendered)
+            _write_frames(options, shot, look.lens, planned, rendered)
 
 
 def _planned(options: argparse.Namespace, look: Look, shot: Shot) -> Iterator[_Planned]:
@@ -222,15 +223,20 @@ def _write_video(
 
 
 def _write_frames(
-    options: argparse.Namespace, shot: Shot, planned: Iterator[_Planned], rendered: Renderer
+    options: argparse.Namespace,
+    shot: Shot,
+    lens: Lens,
+    planned: Iterator[_Planned],
+    rendered: Renderer,
 ) -> None:
     targets = _targets(options, shot)
     skipped = 0
     for plan in planned:
         path = targets[plan.number]
-        # The depth of a skipped frame has been looked at: what follows does not depend on it.
+        # A skipped frame has been looked at: what follows does not depend on it.
         if options.resume and path.exists():
             skipped += 1
+            pass_over(plan.image, plan.defocus, lens)
             continue
         make_folder(path.parent)
         _save(options, path, plan, rendered(plan))

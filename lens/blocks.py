@@ -76,6 +76,13 @@ def blocks_of(height: int, width: int, around: Surroundings, max_pixels: int) ->
     ]
 
 
+def affordable_blocks(
+    height: int, width: int, around: Surroundings, bytes_per_pixel: int, device: torch.device
+) -> list[Block]:
+    """Cut a picture into blocks that fit into memory, for work that takes so much per pixel."""
+    return blocks_of(height, width, around, _affordable(device) // bytes_per_pixel)
+
+
 def _block(inner: Window, height: int, width: int, around: Surroundings) -> Block:
     outer = inner.grown(around.reach)
     on_grid = Window(

@@ -25,10 +25,12 @@ from .aperture import Aperture
 from .blocks import OnProgress, Surroundings, part_of
 from .blur_disc import DRBOKEH_TAIL, BlurDisc
 from .color import srgb_to_linear
+from .depth_cuts import CutMemory
 from .image import mask_to_planar, to_planar
 from .layered_fft import Layers, ladder, scatter
-from .scene_layers import LayerPlan, SceneLayer, layers_of, plan_layers
+from .scene_layers import LAYERING_REACH, LayerPlan, SceneLayer, cuts_of, layers_of, plan_layers
 from .view import View
+from .window import Window
 
 Kernel = Literal["lens", "published"]
 
@@ -40,8 +42,6 @@ OCCLUSION_SHARPNESS = 10.0
 FOCUS_FALLOFF = 3.0
 # From this blur radius (px) on, that is less than 1e-8.
 FOCUS_REACH = 2.5
-# The layers of a pixel depend on the picture this far around it (px).
-LAYERING_REACH = 24
 # A target that hardly any disc reaches (a ring-shaped aperture) keeps its own light.
 LEAST_WEIGHT = 1e-3
 
@@ -59,6 +59,7 @@ class DrBokehOptions:
             edge as its discs make it; "published" has Dr.Bokeh's own disc, weights and opacity.
         linear: the background holds linear light; else it is sRGB-coded.
         scene: the layers themselves, from the front, in place of all this but the kernel.
+        memory: of the frame before, see `Lens.for_film`.
 
     Raises:
         InputError: a number or a combination without meaning, or pictures that are not finite.
@@ -70,6 +71,7 @@ class DrBokehOptions:
     kernel: Kernel = "lens"
     linear: bool = False
     scene: Sequence[SceneLayer] | None = None
+    memory: CutMemory | None = None
 
     def __post_init__(self) -> None:
         least = 1 if self.foreground is None else 2
@@ -146,20 +148,30 @@ class DrBokehOptions:
                 raise InputError("lens", received, "Give one, or one per image.")
         return self._mapped(lambda maps: maps if len(maps) == 1 else maps[index : index + 1])
 
+    def for_film(self) -> DrBokehOptions:
+        """The options for frames that follow each other: layers are cut alike in all of them."""
+        return self if self.memory is not None else replace(self, memory=CutMemory())
+
+    def pass_over(self, defocus: Tensor) -> None:
+        """Remember how a frame of a film is cut, `[1,1,H,W]` px, without rendering it."""
+        if self.scene is None and self.memory is not None:
+            mask = None if self.foreground is None else self.foreground.to(defocus)
+            cuts_of(defocus, self.layers, mask, self.memory)
+
     def block(self, rows: slice, columns: slice) -> DrBokehOptions:
         """The options for a part of the picture."""
         return self._mapped(lambda maps: maps[..., rows, columns])
 
-    def prepared(self, image: Tensor, defocus: Tensor) -> PreparedDrBokeh:
+    def prepared(self, light: Callable[[Window], Tensor], defocus: Tensor) -> PreparedDrBokeh:
         """What rendering parts of a picture needs to know of the whole.
 
         Args:
-            image: linear light `[1,C,H,W]`, the whole picture.
+            light: linear light `[1,C,h,w]` of a part of the picture.
             defocus: signed blur radius `[1,1,H,W]`, px.
         """
         if self.scene is None:
-            mask = None if self.foreground is None else self.foreground.to(image)
-            plan = plan_layers(image, defocus, self.layers, mask)
+            mask = None if self.foreground is None else self.foreground.to(defocus)
+            plan = plan_layers(light, defocus, self.layers, mask, self.memory)
             return PreparedDrBokeh(self, _span([defocus]), _widest([defocus]), plan)
         maps = [layer.defocus for layer in self.scene]
         return PreparedDrBokeh(self, _span(maps), _widest(maps), None)
@@ -255,7 +267,11 @@ def render_drbokeh(
             for index in range(count)
         ]
         return torch.cat(frames)
-    whole = options if isinstance(options, PreparedDrBokeh) else options.prepared(image, defocus)
+    whole = (
+        options
+        if isinstance(options, PreparedDrBokeh)
+        else options.prepared(lambda window: window.of(image), defocus)
+    )
     view = view or View(*image.shape[-2:])
     # Layers have a defocus of their own, which may be more than the picture's.
     view = replace(view, least_radius=-whole.max_radius, largest_radius=whole.max_radius)
@@ -264,11 +280,11 @@ def render_drbokeh(
 
 
 def prepare_drbokeh(
-    light: Callable[[], Tensor], defocus: Tensor, options: DrBokehOptions
+    light: Callable[[Window], Tensor], defocus: Tensor, options: DrBokehOptions
 ) -> tuple[Tensor, PreparedDrBokeh]:
     """Layer a whole picture `[1,C,H,W]` before it is cut into blocks."""
-    picture = light()
-    return defocus, options.prepared(picture, defocus.to(picture))
+    working = torch.promote_types(defocus.dtype, torch.float32)
+    return defocus, options.prepared(light, defocus.to(working))
 
 
 def drbokeh_surroundings(view: View, options: PreparedDrBokeh) -> Surroundings:

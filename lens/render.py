@@ -47,8 +47,8 @@ class LensKind:
         check_aperture: raises InputError for an aperture that the renderer cannot honour; None if
             it honours all.
         prepare: what has to be done for the whole picture before it is cut into blocks. From
-            what makes its linear light, its defocus in px and the options, to the defocus that is
-            rendered, and the options for that.
+            what makes the linear light of a window, the defocus in px and the options, to the
+            defocus that is rendered, and the options for that.
     """
 
     render: Callable[..., Tensor]
@@ -57,7 +57,7 @@ class LensKind:
     # Light, weights and the padded canvas, float32, with room for copies.
     bytes_per_pixel: int = 400
     surroundings: Callable[[View, Any], Surroundings] | None = None
-    prepare: Callable[[Callable[[], Tensor], Tensor, Any], tuple[Tensor, Any]] | None = None
+    prepare: Callable[[Callable[..., Tensor], Tensor, Any], tuple[Tensor, Any]] | None = None
     check_aperture: Callable[[Aperture], None] | None = None
 
 
@@ -143,6 +143,15 @@ class Lens:
             return self
         return replace(self, options=self.options.frame(index))
 
+    def for_film(self) -> Lens:
+        """The lens for frames that follow each other, one after the other, of one shot.
+
+        What it chooses for a frame, such as where layers end, it chooses alike for the next.
+        """
+        if not hasattr(self.options, "for_film"):
+            return self
+        return replace(self, options=self.options.for_film())
+
 
 def render(
     image: Tensor,
@@ -180,6 +189,8 @@ def render(
     batch = _common_batch(image.shape[0], radius.shape[0])
     if hasattr(lens.options, "checked"):
         lens.options.checked(*image.shape[-2:], batch)
+    if batch > 1:
+        lens = lens.for_film()
     rendered = image.new_empty(batch, *image.shape[1:])
     for index in range(batch):
         # One at a time: beside the result, memory does not grow with the batch.
@@ -213,8 +224,7 @@ def _render_frame(
         return part if linear else srgb_to_linear(part)
 
     if kind.prepare is not None:
-        whole = Window(0, 0, *image.shape[-2:])
-        radius, options = kind.prepare(lambda: light(whole), radius, options)
+        radius, options = kind.prepare(light, radius, options)
     view = View.of(radius)
 
     def render_block(block: Block, report: OnProgress | None) -> Tensor:
@@ -237,6 +247,18 @@ def _render_frame(
     )
     around = kind.surroundings and kind.surroundings(widest, options)
     in_blocks(render_block, rendered, around, kind.bytes_per_pixel, device, on_progress)
+
+
+def pass_over(image: Tensor, defocus: Defocus, lens: Lens) -> None:
+    """Let a lens for a film see a frame that is not rendered: those after it are as if it were.
+
+    Args:
+        image: `[1,C,H,W]`.
+        defocus: of the frame.
+        lens: of this frame, from a `Lens.for_film`.
+    """
+    if hasattr(lens.options, "pass_over"):
+        lens.options.pass_over(_radius_for(image, defocus))
 
 
 def working_memory(height: int, width: int, lens: Lens | None = None) -> int:

@@ -5,13 +5,15 @@ and its defocus goes on beyond it; the one behind continues where the front one 
 peeled off from the front. A layer comes from a mask, or from a cut through the depth where most of
 the depth edges are.
 
-What lies behind is made up smoothly (pull-push) and kept in coarse cells, made once from the whole
-picture. So any part of the picture can be layered on its own, and all parts fit together.
+What lies behind is made up smoothly (pull-push) and kept in coarse cells, made once for the whole
+picture, block by block. So any part of the picture can be layered on its own, all parts fit
+together, and no picture is too large.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,8 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .blocks import Surroundings, affordable_blocks
 from .depth import pull_push
+from .depth_cuts import CutMemory, choose_cuts
 from .view import View
+from .window import Window
 
 # Difference of blur radius (px) between neighbouring pixels that makes a depth edge. Less is a
 # slope.
@@ -45,12 +50,10 @@ MOST_CELLS = 1024
 # not continued.
 LIGHT_RATIO = 3.0
 LIGHT_REACH = 12
-# Depth cuts: depths tried, distance (px) and blur difference (px) that make two pixels the two
-# sides of an edge, and how many of all pixels have to be such for a cut.
-CUT_STEPS = 128
-CUT_REACH = 4
-CUT_LEAST_STEP = 2.0
-CUT_LEAST_SHARE = 1e-3
+# A layer depends on the picture this far around (px).
+LAYERING_REACH = 24
+# Memory that planning takes at most, beside the picture.
+PLAN_BYTES_PER_PIXEL = 300
 
 
 @dataclass(frozen=True)
@@ -136,31 +139,63 @@ class _Cut(NamedTuple):
     is_known: Tensor
 
 
-def plan_layers(image: Tensor, defocus: Tensor, count: int, mask: Tensor | None) -> LayerPlan:
+def plan_layers(
+    light: Callable[[Window], Tensor],
+    defocus: Tensor,
+    count: int,
+    mask: Tensor | None = None,
+    memory: CutMemory | None = None,
+) -> LayerPlan:
     """Choose the layers of a picture and make up what they hide.
 
+    The picture is looked at in blocks, so that memory stays bounded.
+
     Args:
-        image: linear light `[1,C,H,W]`.
+        light: linear light `[1,C,h,w]` of a part of the picture.
         defocus: signed blur radius `[1,1,H,W]`, px.
         count: of layers, at most; fewer if the depth has not as many.
         mask: opacity of the front layer `[1,1,H,W]`, 0..1, if it is known.
+        memory: of the frame before, in a film.
     """
+    plan = LayerPlan((), (), ())
     if count == 1 and mask is None:
-        return LayerPlan((), (), ())
-    cuts: list[float | None] = []
-    extensions, fills = [], []
-    color, rest = image, defocus
-    for cut in _cuts(defocus, count, mask):
-        front = _cut(color, rest, cut, mask)
-        if not bool((front.alpha > 0).any()):
-            continue
-        fill = _filled(torch.cat([color, front.far], 1), ~front.is_hidden & ~_is_light(color))
-        extension = _filled(front.near, front.is_known)
-        _, color, rest = _lifted(color, front, extension, fill, View(*image.shape[-2:]))
-        cuts.append(cut)
-        extensions.append(extension)
-        fills.append(fill)
-    return LayerPlan(tuple(cuts), tuple(extensions), tuple(fills))
+        return plan
+    for cut in cuts_of(defocus, count, mask, memory):
+        plan = _with_layer(plan, cut, light, defocus, mask)
+    return plan
+
+
+def _with_layer(
+    plan: LayerPlan,
+    cut: float | None,
+    light: Callable[[Window], Tensor],
+    defocus: Tensor,
+    mask: Tensor | None,
+) -> LayerPlan:
+    """The plan with one more layer, unless nothing lies in front of the cut."""
+    height, width = defocus.shape[-2:]
+    side = math.ceil(max(height, width) / MOST_CELLS)
+    around = Surroundings(LAYERING_REACH * (len(plan.cuts) + 1), side)
+    extension, fill = (_Gathering(height, width, side) for _ in range(2))
+    has_front = False
+    for block in affordable_blocks(height, width, around, PLAN_BYTES_PER_PIXEL, defocus.device):
+        outer, inner = block.outer, block.inner.seen_from(block.outer)
+        own_mask = None if mask is None else outer.of(mask)
+        color = light(outer)
+        view = View(height, width, outer.top, outer.left)
+        _, color, rest = _peeled(color, outer.of(defocus).to(color), plan, own_mask, None, view)
+        front = _cut(color, rest, cut, own_mask)
+        has_front |= bool((inner.of(front.alpha) > 0).any())
+        is_shown = ~front.is_hidden & ~_is_light(color)
+        fill.add(inner.of(torch.cat([color, front.far], 1)), inner.of(is_shown), block.inner)
+        extension.add(inner.of(front.near), inner.of(front.is_known), block.inner)
+    if not has_front:
+        return plan
+    return LayerPlan(
+        (*plan.cuts, cut),
+        (*plan.extensions, extension.filled()),
+        (*plan.fills, fill.filled()),
+    )
 
 
 def layers_of(
@@ -182,6 +217,19 @@ def layers_of(
         view: where this part lies.
     """
     view = view or View(*image.shape[-2:])
+    layers, color, rest = _peeled(image, defocus, plan, mask, background, view)
+    return [*layers, SceneLayer(color, torch.ones_like(rest), rest)]
+
+
+def _peeled(
+    image: Tensor,
+    defocus: Tensor,
+    plan: LayerPlan,
+    mask: Tensor | None,
+    background: Tensor | None,
+    view: View,
+) -> tuple[list[SceneLayer], Tensor, Tensor]:
+    """The planned layers, and colour and defocus of what is behind them all."""
     layers = []
     color, rest = image, defocus
     for index, cut in enumerate(plan.cuts):
@@ -191,69 +239,16 @@ def layers_of(
             color, front, plan.extensions[index], plan.fills[index], view, shown
         )
         layers.append(layer)
-    return [*layers, SceneLayer(color, torch.ones_like(rest), rest)]
+    return layers, color, rest
 
 
-def _cuts(defocus: Tensor, count: int, mask: Tensor | None) -> list[float | None]:
+def cuts_of(
+    defocus: Tensor, count: int, mask: Tensor | None, memory: CutMemory | None
+) -> list[float | None]:
+    """Where the layers of a picture end, from the front; None for that of the mask."""
     if mask is None:
-        return [*choose_cuts(defocus, count - 1)]
-    outside = torch.where(mask > MASK_THRESHOLD, torch.nan, defocus)
-    return [None, *choose_cuts(outside, count - 2)]
-
-
-def choose_cuts(defocus: Tensor, count: int) -> list[float]:
-    """Where to cut the depth so that the most depth edges are cut, and few slopes.
-
-    Args:
-        defocus: `[1,1,H,W]` px; NaN is left out.
-        count: of cuts, at most.
-
-    Returns:
-        Defocus of the cuts, from the front.
-    """
-    defocus = defocus.detach()
-    known = defocus[torch.isfinite(defocus)]
-    if count < 1 or known.numel() == 0 or float(known.amax() - known.amin()) < CUT_LEAST_STEP:
-        return []
-    low, high = float(known.amin()), float(known.amax())
-    steps = torch.linspace(low, high, CUT_STEPS + 2, device=known.device, dtype=known.dtype)[1:-1]
-    farther, nearer = _pairs(defocus)
-    is_edge = nearer - farther > CUT_LEAST_STEP
-    slopes = _crossings(farther[~is_edge], nearer[~is_edge], steps)
-    cuts: list[float] = []
-    while len(cuts) < count:
-        edges = _crossings(farther[is_edge], nearer[is_edge], steps)
-        score = edges - slopes
-        best = score.amax()
-        if float(best) < CUT_LEAST_SHARE * defocus.numel():
-            break
-        # In the middle of a gap that no surface crosses.
-        among = (score >= 0.99 * best).nonzero().flatten()
-        cut = float(steps[among[len(among) // 2]])
-        cuts.append(cut)
-        is_edge &= (farther > cut) | (nearer <= cut)
-    return sorted(cuts, reverse=True)
-
-
-def _pairs(defocus: Tensor) -> tuple[Tensor, Tensor]:
-    """The farther and the nearer of all pairs of pixels `CUT_REACH` apart, without NaN."""
-    ahead = [
-        (defocus[..., CUT_REACH:, :], defocus[..., :-CUT_REACH, :]),
-        (defocus[..., CUT_REACH:], defocus[..., :-CUT_REACH]),
-    ]
-    first, second = (torch.cat([pair[i].flatten() for pair in ahead]) for i in (0, 1))
-    known = torch.isfinite(first + second)
-    first, second = first[known], second[known]
-    return torch.minimum(first, second), torch.maximum(first, second)
-
-
-def _crossings(farther: Tensor, nearer: Tensor, steps: Tensor) -> Tensor:
-    """How many pairs each step lies between."""
-    begins, ends = (
-        torch.bincount(torch.searchsorted(steps, values), minlength=len(steps) + 1)
-        for values in (farther, nearer)
-    )
-    return (begins - ends).cumsum(0)[:-1]
+        return [*choose_cuts(defocus, count - 1, None, memory)]
+    return [None, *choose_cuts(defocus, count - 2, mask > MASK_THRESHOLD, memory)]
 
 
 def _cut(color: Tensor, defocus: Tensor, cut: float | None, mask: Tensor | None) -> _Cut:
@@ -337,17 +332,35 @@ def _lifted(
     return SceneLayer(light, front.alpha, near), behind, far
 
 
-def _filled(values: Tensor, is_known: Tensor) -> Cells:
-    """Continue maps `[1,C,H,W]` smoothly where they are not known."""
-    side = math.ceil(max(values.shape[-2:]) / MOST_CELLS)
-    weight = is_known.to(values.dtype)
-    sums = F.avg_pool2d(values * weight, side, ceil_mode=True)
-    coverage = F.avg_pool2d(weight, side, ceil_mode=True)
-    has_any = coverage > 0
-    if not bool(has_any.any()):
-        return Cells(F.avg_pool2d(values, side, ceil_mode=True), side)
-    means = sums / torch.where(has_any, coverage, 1.0)
-    return Cells(pull_push(means, has_any.to(values.dtype)), side)
+class _Gathering:
+    """Maps of a picture in cells, gathered from blocks and continued where they are not known."""
+
+    def __init__(self, height: int, width: int, side: int) -> None:
+        self.size = math.ceil(height / side), math.ceil(width / side)
+        self.side = side
+        self.maps: Tensor | None = None  # [1,2C+1,h,w]: sums of what is known, of all, coverage
+
+    def add(self, values: Tensor, is_known: Tensor, window: Window) -> None:
+        """Take the values `[1,C,h,w]` of a window that starts on the grid of cells."""
+        weight = is_known.to(values.dtype)
+        parts = torch.cat([values * weight, values, weight], 1)
+        means = F.avg_pool2d(parts, self.side, ceil_mode=True)
+        if self.maps is None:
+            self.maps = means.new_zeros(*means.shape[:2], *self.size)
+        top, left = window.top // self.side, window.left // self.side
+        height, width = means.shape[-2:]
+        self.maps[..., top : top + height, left : left + width] = means
+
+    def filled(self) -> Cells:
+        """The cells, without a hole."""
+        assert self.maps is not None
+        channels = self.maps.shape[1] // 2
+        sums, plain, coverage = self.maps.split([channels, channels, 1], 1)
+        has_any = coverage > 0
+        if not bool(has_any.any()):
+            return Cells(plain, self.side)
+        means = sums / torch.where(has_any, coverage, 1.0)
+        return Cells(pull_push(means, has_any.to(means.dtype)), self.side)
 
 
 def _is_light(color: Tensor) -> Tensor:

@@ -244,6 +244,7 @@ def _rendered(
     """The frames, `[H,W,3]`. Reports progress, which is where a user may stop it."""
     make_room(working_memory(look.height, look.width, lens))
     report = progress(STEPS_PER_FRAME * count)
+    lens = (lens or Lens()).for_film()
     for index, (image, _, defocus) in enumerate(ready):
         report(STEPS_PER_FRAME * index)
         if highlights is not None:
@@ -251,7 +252,7 @@ def _rendered(
         picture = render(
             image,
             defocus,
-            None if lens is None else lens.frame(index),
+            lens.frame(index),
             aperture,
             on_progress=lambda part, done=index: report(round(STEPS_PER_FRAME * (done + part))),
             device=render_device(),

@@ -17,7 +17,7 @@ from focuspuller.lens.drbokeh import (
     composite,
     render_drbokeh,
 )
-from focuspuller.lens.render import Lens, render
+from focuspuller.lens.render import Lens, pass_over, render
 from focuspuller.lens.scene_layers import SceneLayer
 from focuspuller.lens.view import View
 from numpy.typing import NDArray
@@ -240,6 +240,11 @@ class TestLimits:
             assert "Dr.Bokeh's foreground" in str(caught.value)
 
 
+def flicker(frames: Tensor) -> float:
+    """Mean change from frame to frame of what should stand still."""
+    return float((frames[1:] - frames[:-1]).abs().mean())
+
+
 class TestBatches:
     def test_every_image_has_its_own_mask(self) -> None:
         image, defocus, mask = object_before_wall(near=6.0, far=0.0)
@@ -255,6 +260,26 @@ class TestBatches:
         )
         torch.testing.assert_close(direct, together)
 
+    def test_frames_are_cut_alike_in_spite_of_noisy_depth(self) -> None:
+        """Edges that are equally long: alone, every frame would be cut at another one."""
+        image = torch.from_numpy(photo(60, 80, 3))[None]
+        still = torch.tensor([8.0, 8.0, 0.0, -8.0, -8.0]).repeat_interleave(16).expand(1, 1, 60, 80)
+        generator = torch.Generator().manual_seed(4)
+        frames = [still + 0.8 * torch.randn(still.shape, generator=generator) for _ in range(6)]
+        lens = Lens("drbokeh", DrBokehOptions(layers=2))
+        alone = torch.cat([render(image, Defocus(frame), lens) for frame in frames])
+        batch = render(image, Defocus(torch.cat(frames)), lens)
+        assert flicker(batch) < 0.6 * flicker(alone)
+
+        film = lens.for_film()
+        streamed = torch.cat([render(image, Defocus(frame), film) for frame in frames])
+        assert torch.equal(streamed, batch)
+        resumed = lens.for_film()
+        for frame in frames[:3]:
+            pass_over(image, Defocus(frame), resumed)
+        assert torch.equal(render(image, Defocus(frames[3]), resumed), batch[3:4])
+        assert not torch.equal(alone[3:4], batch[3:4])
+
     def test_a_part_of_a_prepared_picture_is_the_part_of_the_whole(self) -> None:
         image = torch.from_numpy(photo(90, 110, 3))[None]
         defocus = torch.from_numpy(defocus_map(90, 110, 6.0, 3))[None, None]
@@ -266,7 +291,7 @@ class TestBatches:
                 image[..., rows, columns],
                 defocus[..., rows, columns],
                 CIRCLE,
-                options.prepared(image, defocus).block(rows, columns),
+                options.prepared(lambda window: window.of(image), defocus).block(rows, columns),
                 view=View(90, 110, top=10, left=25),
             )
             # Away from the part's frame by the discs' reach and that of the filters at edges.

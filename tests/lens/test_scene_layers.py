@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from focuspuller.lens import scene_layers
-from focuspuller.lens.scene_layers import choose_cuts, layers_of, plan_layers
+from focuspuller.lens.scene_layers import LayerPlan, layers_of, plan_layers
 from focuspuller.lens.view import View
 from oracles.scenes import defocus_map, photo
 from torch import Tensor
@@ -19,47 +19,15 @@ def steps(*radii: float) -> Tensor:
     return stripes.expand(1, 1, HEIGHT, -1).clone()
 
 
-class TestCuts:
-    def test_lie_between_the_depths_from_the_front(self) -> None:
-        cuts = choose_cuts(steps(9.0, 2.0, -3.0, -8.0), 8)
-        assert len(cuts) == 3
-        assert 2.0 < cuts[0] < 9.0
-        assert -3.0 < cuts[1] < 2.0
-        assert -8.0 < cuts[2] < -3.0
-
-    def test_one_is_enough_for_stripes_that_are_near_and_far_by_turns(self) -> None:
-        assert len(choose_cuts(steps(9.0, -3.0, 2.0, -8.0), 8)) == 1
-
-    def test_the_first_one_parts_the_most_edges(self) -> None:
-        """Three narrow bars before two halves of a wall."""
-        defocus = steps(-8.0, -3.0)
-        for left in (10, 34, 60):
-            defocus[..., left : left + 6] = 7.0
-        (cut,) = choose_cuts(defocus, 1)
-        assert -3.0 < cut < 7.0
-
-    @pytest.mark.parametrize("slope", [0.0, 0.2, 0.45])
-    def test_slopes_are_not_cut(self, slope: float) -> None:
-        defocus = slope * torch.arange(HEIGHT, dtype=torch.float32)[:, None].expand(1, 1, -1, WIDTH)
-        assert choose_cuts(defocus, 3) == []
-
-    def test_a_step_on_a_slope_is_cut_where_the_slope_is_short(self) -> None:
-        defocus = 0.02 * torch.arange(HEIGHT)[:, None].expand(1, 1, -1, WIDTH).clone()
-        defocus[..., 20:40, 30:50] = 9.0
-        (cut,) = choose_cuts(defocus, 1)
-        assert 0.02 * HEIGHT < cut < 9.0
-
-    def test_what_the_mask_covers_does_not_count(self) -> None:
-        defocus = steps(9.0, 0.0)
-        assert len(choose_cuts(defocus, 3)) == 1
-        assert choose_cuts(torch.where(defocus > 5, torch.nan, defocus), 3) == []
+def planned(image: Tensor, defocus: Tensor, count: int, mask: Tensor | None = None) -> LayerPlan:
+    return plan_layers(lambda window: window.of(image), defocus, count, mask)
 
 
 class TestLayers:
     def test_in_front_of_each_other_they_are_the_picture(self) -> None:
         image = torch.from_numpy(photo(HEIGHT, WIDTH))[None]
         defocus = torch.from_numpy(defocus_map(HEIGHT, WIDTH, 9.0))[None, None]
-        layers = layers_of(image, defocus, plan_layers(image, defocus, 4, None))
+        layers = layers_of(image, defocus, planned(image, defocus, 4))
         assert 2 <= len(layers) <= 4
         seen, uncovered = torch.zeros_like(image), torch.ones_like(defocus)
         for layer in layers:
@@ -70,7 +38,7 @@ class TestLayers:
 
     def test_defocus_goes_on_beyond_the_edge_of_a_layer(self) -> None:
         image, defocus = torch.rand(1, 3, HEIGHT, WIDTH), steps(6.0, -4.0)
-        front, back = layers_of(image, defocus, plan_layers(image, defocus, 2, None))
+        front, back = layers_of(image, defocus, planned(image, defocus, 2))
         torch.testing.assert_close(front.defocus, torch.full_like(defocus, 6.0))
         torch.testing.assert_close(back.defocus, torch.full_like(defocus, -4.0))
 
@@ -78,7 +46,7 @@ class TestLayers:
         defocus = steps(6.0, -4.0)
         image = torch.where(defocus > 0, 0.9, 0.3).expand(-1, 3, -1, -1)
         for mask in (None, (defocus > 0).float()):
-            plan = plan_layers(image, defocus, 2, mask)
+            plan = planned(image, defocus, 2, mask)
             _, back = layers_of(image, defocus, plan, mask)
             torch.testing.assert_close(back.color, torch.full_like(image, 0.3))
 
@@ -86,7 +54,7 @@ class TestLayers:
         defocus = steps(6.0, -4.0)
         image = torch.full((1, 3, HEIGHT, WIDTH), 0.1)
         image[..., 30:33, WIDTH // 2 : WIDTH // 2 + 3] = 50.0
-        _, back = layers_of(image, defocus, plan_layers(image, defocus, 2, None))
+        _, back = layers_of(image, defocus, planned(image, defocus, 2))
         torch.testing.assert_close(back.color[..., : WIDTH // 2], image[..., : WIDTH // 2])
 
     def test_a_pixel_on_the_edge_is_shared_by_colour(self) -> None:
@@ -94,7 +62,7 @@ class TestLayers:
         defocus = steps(6.0, -4.0)
         image = torch.where(defocus > 0, 0.9, 0.2).expand(-1, 3, -1, -1).clone()
         image[..., WIDTH // 2] = 0.2 + 0.3 * 0.7
-        front, back = layers_of(image, defocus, plan_layers(image, defocus, 2, None))
+        front, back = layers_of(image, defocus, planned(image, defocus, 2))
         expected = torch.full((1, 1, HEIGHT), 0.3)
         torch.testing.assert_close(front.alpha[..., WIDTH // 2], expected, atol=1e-3, rtol=0)
         torch.testing.assert_close(
@@ -107,7 +75,7 @@ class TestLayers:
             1, 1, HEIGHT, -1
         )
         image = torch.rand(1, 3, HEIGHT, WIDTH)
-        front, back = layers_of(image, ramp, plan_layers(image, ramp, 2, None))
+        front, back = layers_of(image, ramp, planned(image, ramp, 2))
         assert float(front.defocus.amin()) > 5.5
         assert float(back.defocus[..., 42:].amax()) < -3.5
 
@@ -116,7 +84,7 @@ class TestLayers:
         mask = torch.zeros_like(defocus)
         mask[..., : WIDTH // 2 + 3] = 1.0  # three pixels too far
         image = torch.rand(1, 3, HEIGHT, WIDTH)
-        front, _ = layers_of(image, defocus, plan_layers(image, defocus, 2, mask), mask)
+        front, _ = layers_of(image, defocus, planned(image, defocus, 2, mask), mask)
         torch.testing.assert_close(front.defocus, torch.full_like(defocus, 6.0))
 
     @pytest.mark.parametrize("most", [1024, 33])
@@ -124,7 +92,7 @@ class TestLayers:
         monkeypatch.setattr(scene_layers, "MOST_CELLS", most)
         image = torch.from_numpy(photo(90, 110, 3))[None]
         defocus = torch.from_numpy(defocus_map(90, 110, 9.0, 3))[None, None]
-        plan = plan_layers(image, defocus, 3, None)
+        plan = planned(image, defocus, 3)
         whole = layers_of(image, defocus, plan)
         rows, columns = slice(7, 80), slice(20, 101)
         part = layers_of(
