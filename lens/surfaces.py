@@ -23,6 +23,9 @@ from .dilation import dilated
 EDGE_STEP = 1.0
 # The slope of a surface is averaged this far (px).
 SLOPE_REACH = 4
+# A slope is longer than this reaches (px) to both sides: wider than the mean of a single step, a
+# crease or the edge of a sheet of paper, which is no slope and hides what is behind it.
+STEP_REACH = SLOPE_REACH + 1
 # Edge pixels look this far (px) for the pure colours of their two sides.
 MATTE_REACH = 2
 # Contrast (linear light) between the two sides that makes colour count as much as depth in the
@@ -77,9 +80,10 @@ def surfaces_of(image: Tensor, radius: Tensor, max_radius: float) -> Surfaces:
 
 
 def _slope(change: Tensor, is_edge: Tensor) -> Tensor:
-    """Mean change of the radius around each pixel, without the edges."""
+    """Mean change of the radius around each pixel, without the edges and without lone steps."""
     on_surface = (~is_edge).to(change.dtype)
-    return _mean_around(change * on_surface) / _mean_around(on_surface).clamp(min=1e-3)
+    mean = _mean_around(change * on_surface) / _mean_around(on_surface).clamp(min=1e-3)
+    return dilated(-dilated(-mean, STEP_REACH), STEP_REACH)
 
 
 def _mean_around(values: Tensor) -> Tensor:
@@ -94,7 +98,8 @@ def surroundings(max_radius: float) -> Surroundings:
     cell = 2 ** fill_levels(max_radius)
     # A cell takes from its neighbours, which take from theirs of twice the size, and so on.
     filled = 3 * cell
-    return Surroundings(reach_of(max_radius) + filled + max(SLOPE_REACH, MATTE_REACH) + 1, cell)
+    around_edges = max(SLOPE_REACH + 2 * STEP_REACH, MATTE_REACH) + 1
+    return Surroundings(reach_of(max_radius) + filled + around_edges, cell)
 
 
 def _split_edges(
