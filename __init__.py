@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import FocusPullerError
     from .headless.aperture_command import bokeh_preview
-    from .headless.depth import estimate_depth, refine_depth
+    from .headless.depth import estimate_depth, refine_depth, repair_depth
     from .headless.find_focus import FoundFocus, find_focus
     from .headless.fit import fit_bokeh_level, fit_camera
     from .headless.frames import render_frames
@@ -85,6 +85,7 @@ _HOMES = {
     "refine_mask": "headless.mask",
     "render": "headless.render",
     "render_frames": "headless.frames",
+    "repair_depth": "headless.depth",
     "run_workflow": "headless.runner",
     "save_depth": "photo.depth_files",
     "save_photo": "photo.photo",
@@ -131,6 +132,7 @@ __all__ = [
     "refine_mask",
     "render",
     "render_frames",
+    "repair_depth",
     "run_workflow",
     "save_depth",
     "save_photo",

@@ -1,4 +1,4 @@
-"""Depth from pictures, and depth improved by the picture it belongs to, for arrays."""
+"""Depth from pictures, and depth improved before it is rendered, for arrays."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from torch import Tensor
 from ..errors import InputError
 from ..lens.color import linear_to_srgb
 from ..lens.depth import Depth
+from ..lens.depth_repair import repaired_depth
 from ..lens.optics import Camera
 from ..models.depth.handle import open_depth_estimator
 from ..models.edge import handle
 from ..models.places import AUTOMATIC
 from .devices import device_called
-from .render import Array, Map, opened, scene_from
+from .render import Array, Map, opened, planar_map, scene_from
 
 
 def estimate_depth(
@@ -105,3 +106,41 @@ def refine_depth(
     scene = scene_from(depth, disparity).for_image(*pictures.shape[-2:])
     coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
     return handle.refine_depth(scene, coded, device_called(device))
+
+
+def repair_depth(
+    depth: Map | Depth | None,
+    image: Array | None = None,
+    *,
+    disparity: Map | None = None,
+    holes: Map | None = None,
+    flying_pixels: bool = True,
+    linear: bool = False,
+) -> Depth:
+    """Repair what sensors and resampling do to depth: holes, and pixels between two surfaces.
+
+    Args:
+        depth: metres along the optical axis, `[H,W]` or `[B,H,W]`, or a `Depth`; NaN, zero and
+            negative values are holes. None with `disparity`.
+        image: `[h,w,3]` or `[B,h,w,3]` floats, sRGB-coded, of any size: tells which side of a
+            silhouette a hole belongs to. Without it, that is the farther side.
+        disparity: relative disparity instead, larger is nearer; NaN is a hole.
+        holes: `[h,w]` or `[B,h,w]`, more holes, where above 0.5.
+        flying_pixels: move those on a ramp between two surfaces to the closer one.
+        linear: `image` is linear light.
+
+    Returns:
+        Depth of the size of `depth`, for `render` or `refine_depth`.
+
+    Raises:
+        InputError: another shape, NaN or infinite pixels, batches that do not fit, nothing but
+            holes.
+
+    Example:
+        >>> depth = repair_depth(scanned_metres, photo.image)
+    """
+    pictures = None if image is None else opened(image)[0]
+    if pictures is not None and linear:
+        pictures = linear_to_srgb(pictures.clamp(0.0, 1.0))
+    mask = None if holes is None else planar_map(holes, "holes") > 0.5
+    return repaired_depth(scene_from(depth, disparity), pictures, mask, flying_pixels)

@@ -20,7 +20,7 @@ from ..models.places import AUTOMATIC
 from ..photo.depth_files import WRITABLE_DEPTH_SUFFIXES, save_depth
 from ..photo.files import make_folder
 from ..photo.frames import check_distinct, frame_path, has_number
-from .depth_options import add_edge_options, estimated_depth, improved_depth
+from .depth_options import estimated_depth, improved_depth
 from .shots import Picture, Shot, open_shot
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--sensor-width", metavar="MM", type=float, help="long side of the sensor")
     parser.add_argument("--linear", action="store_true", help="the photo holds linear light")
     parser.add_argument("--device", help="where to compute, such as cpu or cuda:1")
-    add_edge_options(parser)
+    add_improvement_options(parser)
     parser.set_defaults(execute=execute)
 
 

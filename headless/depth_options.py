@@ -1,19 +1,22 @@
-"""Options of commands that estimate depth, or put its edges where the picture has them."""
+"""Options of commands that estimate depth, or improve it before it is rendered."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..errors import InputError
 from ..lens.depth import Depth
 from ..lens.image import to_planar
 from ..lens.optics import Camera
 from ..models.places import AUTOMATIC
 from ..photo.exif import CameraData
-from .depth import estimate_depth, refine_depth
+from .aperture_options import grey
+from .depth import estimate_depth, refine_depth, repair_depth
 
 
 def add_model_options(group: Any, source: Any) -> None:
@@ -67,8 +70,20 @@ def _taken_with(
     return Camera(focal_length_mm, 1.0, sensor_width_mm)
 
 
-def add_edge_options(group: Any) -> None:
-    """Add `--align-depth` and `--refine-depth`, at most one of which can be given."""
+def add_improvement_options(group: Any) -> None:
+    """Add `--repair-depth`, and `--align-depth` or `--refine-depth`."""
+    group.add_argument(
+        "--repair-depth",
+        action="store_true",
+        help="fill holes (NaN, zero distance) from the side that the photo tells, and remove "
+        "pixels that hang between two surfaces",
+    )
+    group.add_argument(
+        "--depth-holes",
+        metavar="FILE",
+        type=Path,
+        help="with --repair-depth: a picture that is white where the depth is not to be believed",
+    )
     edges = group.add_mutually_exclusive_group()
     edges.add_argument(
         "--align-depth", action="store_true", help="pull depth edges onto those of the photo"
@@ -82,20 +97,28 @@ def add_edge_options(group: Any) -> None:
 
 def improves_depth(options: argparse.Namespace) -> bool:
     """Whether the options ask for it."""
-    return options.align_depth or options.refine_depth
+    return options.repair_depth or options.align_depth or options.refine_depth
 
 
 def improved_depth(
     options: argparse.Namespace, depth: Depth, image: np.ndarray, linear: bool
 ) -> Depth:
-    """The depth aligned or refined, or as it is.
+    """The depth repaired, aligned or refined, or as it is.
 
     Args:
         options: parsed.
         depth: of one picture.
         image: the picture `[H,W,3]`.
         linear: it holds linear light.
+
+    Raises:
+        InputError: holes without --repair-depth, and what repairing refuses.
     """
+    if options.repair_depth:
+        holes = None if options.depth_holes is None else grey(options.depth_holes)
+        depth = repair_depth(depth, image, holes=holes, linear=linear)
+    elif options.depth_holes is not None:
+        raise InputError("--depth-holes", "no --repair-depth", "Give it, too, to fill them.")
     if options.align_depth:
         guide = to_planar(torch.from_numpy(image)[None])
         height, width = guide.shape[-2:]

@@ -28,7 +28,12 @@ from ..photo.exr import require_openexr
 from ..photo.files import make_folder
 from ..photo.photo import Photo, check_quality, format_of, keeps_all_light, load_photo, save_photo
 from .aperture_options import add_aperture_options, aperture_from, grey
-from .depth_options import add_edge_options, add_model_options, estimated_depth, improved_depth
+from .depth_options import (
+    add_improvement_options,
+    add_model_options,
+    estimated_depth,
+    improved_depth,
+)
 from .find_focus_options import add_find_focus_options, check_find_focus, found_focus
 from .render import choose_focus, render
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe
@@ -37,7 +42,7 @@ from .settings import BOOLEANS
 # Options that are files: BokehMe's networks, Dr.Bokeh's pictures.
 LENS_FILES = {"bokehme": ("arnet", "iunet"), "drbokeh": ("foreground", "background")}
 # Options that only Python can give.
-NO_TEXT = {"scene"}
+NO_TEXT = {"scene", "memory"}
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +191,7 @@ def add_depth_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--near", metavar="M", type=float, help="metres of the nearest value")
     group.add_argument("--far", metavar="M", type=float, help="metres of the farthest value")
     group.add_argument("--near-is-black", action="store_true", help="dark is near in the image")
-    add_edge_options(group)
+    add_improvement_options(group)
 
 
 def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> Any:
@@ -316,7 +321,13 @@ def _check_out(options: argparse.Namespace) -> None:
     if options.out.is_dir():
         raise InputError("--out", f"{options.out}, a folder", "Add a file name.")
     check_quality(options.quality)
-    given = (options.photo, options.depth, options.focus_mask, options.aperture_image)
+    given = (
+        options.photo,
+        options.depth,
+        options.focus_mask,
+        options.aperture_image,
+        options.depth_holes,
+    )
     for path in (*given, *_files_of_lens(options)):
         if path and path.exists() and options.out.exists() and options.out.samefile(path):
             raise InputError("--out", f"{path}, an input", "Give another name, to keep it.")

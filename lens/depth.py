@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
+from .depth_holes import filled_from_behind
 from .image import check_finite
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ class Depth:
         focal_length_px: focal length in px of the image of `disparity`'s size (along its width),
             where it is known: one for all, or `[B]`.
         confidence: `[B,1,H,W]`, 0 (a guess) to 1 (sure), where the source tells.
+        holes: `[B,1,H,W]` bool, where nothing was known and `disparity` was filled; None if there
+            are none.
 
     Build it with `Depth.from_metres`, `Depth.from_metric_disparity` or `Depth.from_relative`,
     which clean invalid pixels.
@@ -47,6 +50,7 @@ class Depth:
     is_metric: bool
     focal_length_px: float | Tensor | None = None
     confidence: Tensor | None = None
+    holes: Tensor | None = None
 
     @classmethod
     def from_metres(cls, metres: Tensor) -> Depth:
@@ -57,14 +61,16 @@ class Depth:
         metres = _at_least_float32(metres)
         positive = metres > 0  # False for NaN
         disparity = torch.where(positive, 1.0 / torch.where(positive, metres, 1.0), 0.0)
-        return cls(_fill_holes(disparity, positive & torch.isfinite(disparity)), is_metric=True)
+        filled, holes = _fill_holes(disparity, positive & torch.isfinite(disparity))
+        return cls(filled, True, holes=holes)
 
     @classmethod
     def from_metric_disparity(cls, disparity: Tensor) -> Depth:
         """Disparity in 1/m, `[B,1,H,W]`; NaN, infinite and negative values are filled."""
         disparity = _at_least_float32(disparity)
         valid = torch.isfinite(disparity) & (disparity >= 0)
-        return cls(_fill_holes(disparity, valid), is_metric=True)
+        filled, holes = _fill_holes(disparity, valid)
+        return cls(filled, True, holes=holes)
 
     @classmethod
     def from_relative(cls, disparity: Tensor) -> Depth:
@@ -75,12 +81,12 @@ class Depth:
         """
         disparity = _at_least_float32(disparity)
         valid = torch.isfinite(disparity)
-        filled = _fill_holes(disparity, valid)
+        filled, holes = _fill_holes(disparity, valid)
         low, high = filled.amin(), filled.amax()
         if low < 0 or high > 1:
             logger.info("Relative disparity %.4g..%.4g is scaled to 0..1.", low, high)
             filled = (filled - low) / (high - low).clamp(min=1e-12)
-        return cls(filled.clamp(0.0, 1.0), is_metric=False)
+        return cls(filled.clamp(0.0, 1.0), False, holes=holes)
 
     @property
     def metres(self) -> Tensor:
@@ -105,26 +111,27 @@ class Depth:
     def with_disparity(self, disparity: Tensor) -> Depth:
         """This depth with other disparity `[B,1,H,W]`, of the same image size and kind.
 
-        Focal length and confidence follow to its device; those of one image serve all of a batch.
+        What else is known follows to its device; that of one image serves all of a batch.
         """
-        focal_length, confidence = self.focal_length_px, self.confidence
+        focal_length, confidence, holes = self.focal_length_px, self.confidence, self.holes
         if isinstance(focal_length, Tensor):
             focal_length = focal_length.to(disparity.device)
         if confidence is not None:
             confidence = confidence.to(disparity).expand(len(disparity), -1, -1, -1)
-        return replace(
-            self, disparity=disparity, focal_length_px=focal_length, confidence=confidence
-        )
+        if holes is not None:
+            holes = holes.to(disparity.device).expand(len(disparity), -1, -1, -1)
+        return Depth(disparity, self.is_metric, focal_length, confidence, holes)
 
     def split(self) -> list[Depth]:
         """One `Depth` per image of the batch."""
-        focal_length, confidence = self.focal_length_px, self.confidence
+        focal_length, confidence, holes = self.focal_length_px, self.confidence, self.holes
         return [
-            replace(
-                self,
-                disparity=disparity,
-                focal_length_px=_at(focal_length, index),
-                confidence=None if confidence is None else confidence[index : index + 1],
+            Depth(
+                disparity,
+                self.is_metric,
+                _at(focal_length, index),
+                None if confidence is None else confidence[index : index + 1],
+                None if holes is None else holes[index : index + 1],
             )
             for index, disparity in enumerate(self.disparity.split(1))
         ]
@@ -133,7 +140,7 @@ class Depth:
     def joined(depths: Sequence[Depth]) -> Depth:
         """One batch of depths of the same size and kind.
 
-        Focal length and confidence are kept if all have them.
+        Focal length and confidence are kept if all have them, holes if any has some.
 
         Raises:
             InputError: there are none, or they are of different size or kind.
@@ -148,25 +155,27 @@ class Depth:
             _focal_lengths(each) for each in depths if each.focal_length_px is not None
         ]
         confidences = [each.confidence for each in depths if each.confidence is not None]
+        has_holes = any(each.holes is not None for each in depths)
         return Depth(
             torch.cat([each.disparity for each in depths]),
             depths[0].is_metric,
             torch.cat(focal_lengths) if len(focal_lengths) == len(depths) else None,
             torch.cat(confidences) if len(confidences) == len(depths) else None,
+            torch.cat([_holes(each) for each in depths]) if has_holes else None,
         )
 
     def resized(self, height: int, width: int) -> Depth:
         """Bilinear resampling to another image size; the focal length grows with the width."""
         if self.size == (height, width):
             return self
-        focal_length = self.focal_length_px
-        return replace(
-            self,
-            disparity=_resampled(self.disparity, height, width),
-            focal_length_px=None if focal_length is None else focal_length * width / self.size[1],
-            confidence=(
-                None if self.confidence is None else _resampled(self.confidence, height, width)
-            ),
+        focal_length, confidence, holes = self.focal_length_px, self.confidence, self.holes
+        return Depth(
+            _resampled(self.disparity, height, width),
+            self.is_metric,
+            None if focal_length is None else focal_length * width / self.size[1],
+            None if confidence is None else _resampled(confidence, height, width),
+            # In part is enough.
+            None if holes is None else _resampled(holes.float(), height, width) > 0,
         )
 
     def for_image(self, height: int, width: int) -> Depth:
@@ -267,6 +276,13 @@ def _focal_lengths(depth: Depth) -> Tensor:
     return values.to(depth.disparity.device).flatten().expand(len(depth.disparity))
 
 
+def _holes(depth: Depth) -> Tensor:
+    """`[B,1,H,W]`, also where there are none."""
+    if depth.holes is not None:
+        return depth.holes
+    return torch.zeros_like(depth.disparity, dtype=torch.bool)
+
+
 def _at(focal_length_px: float | Tensor | None, index: int) -> float | Tensor | None:
     """The focal length of one image of a batch."""
     if isinstance(focal_length_px, Tensor) and focal_length_px.numel() > 1:
@@ -283,16 +299,12 @@ def _at_least_float32(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def _fill_holes(disparity: Tensor, valid: Tensor) -> Tensor:
-    """Replace invalid pixels by a smooth continuation of their valid surroundings.
-
-    Pull-push: average the valid pixels into ever coarser levels, then fill each level's holes
-    from the coarser one.
-    """
+def _fill_holes(disparity: Tensor, valid: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Replace invalid pixels by what lies behind there, and tell where that was."""
     if valid.numel() == 0:
         raise InputError("depth", f"an empty batch {list(valid.shape)}", "Give at least one map.")
     if bool(valid.all()):
-        return disparity
+        return disparity, None
     if not bool(valid.flatten(1).any(dim=1).all()):
         raise InputError(
             "depth",
@@ -304,7 +316,7 @@ def _fill_holes(disparity: Tensor, valid: Tensor) -> Tensor:
         int((~valid).sum()),
         valid.numel(),
     )
-    return pull_push(torch.where(valid, disparity, 0.0), valid.to(disparity.dtype))
+    return filled_from_behind(disparity, valid), ~valid
 
 
 def pull_push(values: Tensor, weight: Tensor, levels: int | None = None) -> Tensor:

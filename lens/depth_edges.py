@@ -10,6 +10,7 @@ difference says how much it would show.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -49,14 +50,23 @@ def repaired(defocus: Tensor) -> Tensor:
     Returns:
         Signed blur radius `[B,1,H,W]`, px. Hard edges stay where they are, slopes as they are.
     """
+    return _in_blocks(lambda part, longest: smoothed(hardened(part, longest)), defocus)
+
+
+def hardened_in_blocks(defocus: Tensor) -> Tensor:
+    """`hardened` for a whole picture of any size `[B,1,H,W]`."""
+    return _in_blocks(hardened, defocus)
+
+
+def _in_blocks(work: Callable[[Tensor, int], Tensor], defocus: Tensor) -> Tensor:
     longest_edge = max(defocus.shape[-2:])
     around = Surroundings(2 ** _doublings(longest_edge) + SMOOTHING_REACH + 1)
     result = torch.empty_like(defocus)
 
-    def repair(block: Block, _: OnProgress | None) -> Tensor:
-        return smoothed(hardened(block.outer.of(defocus), longest_edge))
+    def of_block(block: Block, _: OnProgress | None) -> Tensor:
+        return work(block.outer.of(defocus), longest_edge)
 
-    in_blocks(repair, result, around, BYTES_PER_PIXEL, defocus.device)
+    in_blocks(of_block, result, around, BYTES_PER_PIXEL, defocus.device)
     return result
 
 

@@ -3,7 +3,7 @@
 from .aperture import ApertureNode, BokehPreview
 from .camera import CameraNode
 from .comfy import ComfyExtension, io
-from .depth import AlignDepth, DepthFromImage, LoadDepth, RefineDepth, StabilizeDepth
+from .depth import AlignDepth, DepthFromImage, LoadDepth, RefineDepth, RepairDepth, StabilizeDepth
 from .depth_estimation import EstimateDepth
 from .find_focus import FindFocus
 from .fit import FitLens
@@ -21,6 +21,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     LoadDepth,
     DepthFromImage,
     EstimateDepth,
+    RepairDepth,
     AlignDepth,
     RefineDepth,
     StabilizeDepth,

@@ -1,4 +1,4 @@
-"""Depth: Load Depth, Depth from Image, Align, Refine and Stabilize Depth."""
+"""Depth: Load Depth, Depth from Image, Repair, Align, Refine and Stabilize Depth."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..lens.color import luminance
 from ..lens.depth import Depth, Encoding, decode_depth
+from ..lens.depth_repair import repaired_depth
 from ..lens.depth_sequence import stabilized_batch
 from ..lens.image import mask_to_planar, to_planar
 from ..models.edge.handle import refine_depth
@@ -217,6 +218,57 @@ class StabilizeDepth(io.ComfyNode):
         frames = None if images is None else to_planar(images, "images").cpu()
         steady = stabilized_batch(given, frames, smoothing)
         return io.NodeOutput(steady, ui=shown(cls, ends(depth_picture(steady)), depth_text(steady)))
+
+
+class RepairDepth(io.ComfyNode):
+    """Holes filled, flying pixels removed."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerRepairDepth",
+            display_name="Repair Depth",
+            category=CATEGORY,
+            description="Repairs measured and resampled depth: fills holes from what lies behind, "
+            "and removes pixels that hang between two surfaces.",
+            inputs=[
+                DepthSocket.Input("depth", tooltip="The depth to repair."),
+                io.Boolean.Input(
+                    "flying_pixels",
+                    default=True,
+                    tooltip="Remove them: pixels on a ramp between two surfaces, as scanners and "
+                    "resampling make them, get the depth of the closer one.",
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The picture that the depth belongs to: tells by colour which side of "
+                    "a silhouette a hole belongs to. Without it, that is the farther side.",
+                ),
+                io.Mask.Input(
+                    "holes",
+                    optional=True,
+                    tooltip="White where the depth is not to be believed, beside the holes that "
+                    "the depth file itself has.",
+                ),
+            ],
+            outputs=[DepthSocket.Output(display_name="depth")],
+        )
+
+    @classmethod
+    @names_node
+    def execute(
+        cls,
+        depth: Depth,
+        flying_pixels: bool,
+        image: Tensor | None = None,
+        holes: Tensor | None = None,
+    ) -> io.NodeOutput:
+        given = expect(depth, Depth, "depth", DEPTH_ADVICE)
+        picture = None if image is None else to_planar(image).cpu()
+        mask = None if holes is None else mask_to_planar(holes, "holes").cpu() > 0.5
+        repaired = repaired_depth(given, picture, mask, flying_pixels)
+        return io.NodeOutput(repaired, ui=shown(cls, depth_picture(repaired), depth_text(repaired)))
 
 
 class AlignDepth(io.ComfyNode):

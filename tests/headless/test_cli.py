@@ -375,6 +375,22 @@ class TestRender:
         first, second = (load_photo(folder / name).image for name in ("a.png", "b.png"))
         assert np.abs(first - second).max() > 4 / 255
 
+    def test_depth_with_holes_can_be_repaired(self, cli, folder):
+        metres = np.load("depth.npy")
+        hole = np.zeros((HEIGHT, WIDTH), np.uint8)
+        hole[4:12, 10:24] = 255
+        Image.fromarray(hole).save("holes.png")
+        np.save("spoiled.npy", np.where(hole > 0, 0.3, metres))
+        options = [*RENDER[:2], "--depth", "spoiled.npy", "--focus-distance", 1]
+        options += ["--bokeh-level", 12]
+        masked = [*options, "--depth-holes", "holes.png"]
+        assert cli(*options, "-o", "a.png").code == 0
+        assert cli(*masked, "--repair-depth", "-o", "b.png").code == 0
+        first, second = (load_photo(folder / name).image for name in ("a.png", "b.png"))
+        assert np.abs(first - second).max() > 4 / 255
+        assert "Give it, too" in cli(*masked, "-o", "c.png").stderr
+        assert "an input" in cli(*masked, "--repair-depth", "-o", "holes.png").stderr
+
     def test_depth_is_aligned_or_refined_but_not_both(self, cli):
         done = cli(*RENDER, "--bokeh-level", 6, "--align-depth", "--refine-depth", "-o", "a.png")
         assert done.code == 2
@@ -858,6 +874,7 @@ class TestHelp:
                 [
                     *["--depth", "--near", "--far", "--align-depth", "--refine-depth"],
                     *["--focus", "--focus-mask", "--find-focus", "--focus-weights"],
+                    *["--repair-depth", "--depth-holes"],
                     *["--focus-distance", "--focus-disparity", "--focus-range", "--f-number"],
                     *["--bokeh-level", "--focal-length", "--sensor-width", "--lens"],
                     *["--lens-option", "--blades", "--linear", "--quality", "--device", "--out"],

@@ -1,4 +1,4 @@
-"""`refine_depth` on arrays."""
+"""`refine_depth` and `repair_depth` on arrays."""
 
 from __future__ import annotations
 
@@ -65,3 +65,32 @@ def test_exactly_one_kind_of_depth_is_taken(scene):
     picture, _, wide = scene
     with pytest.raises(fp.FocusPullerError, match="exactly one"):
         fp.refine_depth(wide, picture, disparity=wide)
+
+
+class TestRepairing:
+    def test_a_hole_goes_to_the_side_that_the_picture_tells(self, scene):
+        picture, exact, _ = scene
+        metres = 1 / (0.2 + exact)
+        metres[40:50, 24:36] = 0.0  # half of it before the square, half beside
+        blind = fp.repair_depth(metres)
+        seeing = fp.repair_depth(metres, picture)
+        assert seeing.is_metric
+        assert wrong_px(fp.Depth(seeing.disparity - 0.2, False), exact) < 6
+        assert wrong_px(fp.Depth(blind.disparity - 0.2, False), exact) == 60
+        linear = fp.repair_depth(metres, np.where(picture > 0.5, 0.5, 0.02), linear=True)
+        assert wrong_px(fp.Depth(linear.disparity - 0.2, False), exact) < 6
+
+    def test_holes_may_come_as_a_mask(self, scene):
+        picture, exact, _ = scene
+        spoiled, mask = exact.copy(), np.zeros_like(exact)
+        spoiled[40:50, 24:36], mask[40:50, 24:36] = 0.5, 1.0
+        repaired = fp.repair_depth(None, picture, disparity=spoiled, holes=mask)
+        assert wrong_px(repaired, exact) < 6
+
+    def test_flying_pixels_stay_if_asked(self, scene):
+        _, _, soft = scene
+        assert ((soft > 0.2) & (soft < 0.8)).any()
+        kept = fp.repair_depth(None, disparity=soft, flying_pixels=False)
+        np.testing.assert_array_equal(kept.disparity[0, 0].numpy(), soft)
+        cleared = fp.repair_depth(None, disparity=soft).disparity
+        assert not ((cleared > 0.2) & (cleared < 0.8)).any()

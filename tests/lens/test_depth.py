@@ -41,14 +41,12 @@ class TestFromMetres:
         metres[..., 2, 3] = invalid
         assert values(Depth.from_metres(metres)) == pytest.approx([0.5] * 35)
 
-    def test_a_filled_hole_lies_between_its_surroundings(self) -> None:
+    def test_a_hole_between_two_surfaces_takes_the_farther(self) -> None:
         metres = torch.full((1, 1, 32, 32), 4.0)
         metres[..., :16] = 1.0
         metres[..., 10:20, 8:24] = math.nan
         filled = Depth.from_metres(metres).disparity
-        assert filled.min() >= 0.25
-        assert filled.max() <= 1.0
-        assert filled[0, 0, 15, 9] > filled[0, 0, 15, 22]
+        assert (filled[..., 10:20, 8:24] == 0.25).float().mean() > 0.9
 
     def test_what_is_valid_does_not_change_by_filling(self) -> None:
         metres = 1.0 + torch.rand(2, 1, 9, 6)

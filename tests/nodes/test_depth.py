@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from focuspuller.lens.depth import Depth
-from focuspuller.nodes import AlignDepth, DepthFromImage, LoadDepth, RefineDepth
+from focuspuller.nodes import AlignDepth, DepthFromImage, LoadDepth, RefineDepth, RepairDepth
 from PIL import Image
 
 FROM_FILE = {"encoding": "automatic", "near_is_white": True, "near_m": 0.0, "far_m": 0.0}
@@ -138,9 +138,8 @@ class TestDepthFromImage:
         values[0, 3, 3] = math.inf
         values[0, 5, 5] = -3.0
         disparity = DepthFromImage.execute(**FROM_IMAGE, mask=values)[0].disparity[0, 0]
-        assert disparity[1, 1] == pytest.approx(0.5, abs=0.02)
         assert (disparity[3, 3], disparity[5, 5]) == (1.0, 0.0)
-        assert (disparity == 0.5).sum() == 33
+        assert (disparity == 0.5).sum() == 34
 
     def test_constant_depth_stays_constant(self, preview):
         output = DepthFromImage.execute(**FROM_IMAGE, mask=torch.full((1, 4, 5), 0.3))
@@ -253,6 +252,27 @@ class TestAlignDepth:
     def test_what_is_no_depth_is_refused(self, refuses, edge, foreign):
         values = {"depth": foreign, "radius": 4, "edge_threshold": 0.02}
         refuses(AlignDepth, "depth", **values, image=edge)
+
+
+class TestRepairDepth:
+    def test_holes_are_filled_by_the_picture_s_colours(self, refuses):
+        exact = torch.full((1, 1, 64, 96), 0.2)
+        exact[..., 20:44, 30:60] = 1.0
+        image = torch.where(exact > 0.5, 0.8, 0.2)[0, 0, None, :, :, None].expand(-1, -1, -1, 3)
+        spoiled, holes = exact.clone(), torch.zeros(1, 64, 96)
+        spoiled[..., 28:36, 24:36], holes[..., 28:36, 24:36] = 0.6, 1.0
+        values = {"depth": Depth(spoiled, True), "flying_pixels": True}
+        repaired = RepairDepth.execute(**values, image=image, holes=holes)[0]
+        torch.testing.assert_close(repaired.disparity, exact, atol=0.02, rtol=0)
+        assert "Leave some depth" in refuses(RepairDepth, "holes", **values, holes=holes + 1)
+
+    def test_flying_pixels_are_removed_or_kept(self):
+        ramp = torch.zeros(1, 1, 64, 96)
+        ramp[..., 40:], ramp[..., 38:40] = 1.0, torch.tensor([0.4, 0.7])
+        given = Depth.from_relative(ramp)
+        cleared = RepairDepth.execute(given, True)[0].disparity
+        assert set(cleared.unique().tolist()) == {0.0, 1.0}
+        assert torch.equal(RepairDepth.execute(given, False)[0].disparity, ramp)
 
 
 class TestRefineDepth:

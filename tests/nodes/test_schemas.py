@@ -42,6 +42,7 @@ NODE_IDS = [
     "FocusPullerRefineMask",
     "FocusPullerRenderBokeh",
     "FocusPullerRenderBokehVideo",
+    "FocusPullerRepairDepth",
     "FocusPullerSamplePhoto",
     "FocusPullerSavePhoto",
     "FocusPullerStabilizeDepth",
@@ -84,6 +85,7 @@ INPUT_IDS = {
     "FocusPullerRecoverHighlights": ["image", "stops", "threshold", "halo_color", "linear"],
     "FocusPullerRefineDepth": ["depth", "image"],
     "FocusPullerRefineMask": ["mask", "image", "radius"],
+    "FocusPullerRepairDepth": ["depth", "flying_pixels", "image", "holes"],
     "FocusPullerRenderBokeh": ["image", "defocus", "lens", "aperture", "linear"],
     "FocusPullerRenderBokehVideo": [
         *["video", "x", "y", "bokeh_level", "highlight_stops", "near_is_white"],
