@@ -202,6 +202,27 @@ class ImageScaleToTotalPixels(io.ComfyNode):
         return io.NodeOutput(core_pixels.scaled(image, upscale_method, width, height))
 
 
+class RepeatImageBatch(io.ComfyNode):
+    """A batch several times over."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RepeatImageBatch",
+            display_name="Repeat Image Batch",
+            category="image/batch",
+            inputs=[
+                io.Image.Input("image"),
+                io.Int.Input("amount", default=1, min=1, max=4096),
+            ],
+            outputs=[io.Image.Output()],
+        )
+
+    @classmethod
+    def execute(cls, image: Tensor, amount: int) -> io.NodeOutput:
+        return io.NodeOutput(image.repeat(amount, 1, 1, 1))
+
+
 class ImageInvert(io.ComfyNode):
     """The negative."""
 
@@ -383,6 +404,7 @@ CORE_NODES: tuple[type[io.ComfyNode], ...] = (
     ImageScale,
     ImageScaleBy,
     ImageScaleToTotalPixels,
+    RepeatImageBatch,
     ImageInvert,
     ImageToMask,
     MaskToImage,

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ..errors import InputError
-from ..nodes.standin import VideoFromFile, current_host, io, ui
+from ..nodes.standin import (
+    VideoComponents,
+    VideoFromComponents,
+    VideoFromFile,
+    current_host,
+    io,
+    ui,
+)
 from ..photo.video import VIDEO_SUFFIXES, VideoFile, copy_video
 
 
@@ -38,6 +48,27 @@ class LoadVideo(io.ComfyNode):
         return io.NodeOutput(VideoFromFile(current_host().input_path(file)))
 
 
+class CreateVideo(io.ComfyNode):
+    """A video of images."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="CreateVideo",
+            display_name="Create Video",
+            category="image/video",
+            inputs=[
+                io.Image.Input("images"),
+                io.Float.Input("fps", default=30.0, min=1.0, max=120.0, step=1.0),
+            ],
+            outputs=[io.Video.Output()],
+        )
+
+    @classmethod
+    def execute(cls, images: Tensor, fps: float) -> io.NodeOutput:
+        return io.NodeOutput(VideoFromComponents(VideoComponents(images, Fraction(fps))))
+
+
 class SaveVideo(io.ComfyNode):
     """A video file in the output folder, with the workflow in it."""
 
@@ -66,6 +97,8 @@ class SaveVideo(io.ComfyNode):
     ) -> io.NodeOutput:
         if not isinstance(video, VideoFromFile):
             raise InputError("video", f"a {type(video).__name__}", "Connect Load Video.")
+        if isinstance(video, VideoFromComponents):
+            raise InputError("video", "one of Create Video", "Connect Render Bokeh Video.")
         source = Path(video.get_stream_source())
         look = VideoFile(source).format
         target = current_host().output_target(filename_prefix, look.width, look.height)
@@ -76,4 +109,4 @@ class SaveVideo(io.ComfyNode):
         return io.NodeOutput(ui=ui.SavedImages([saved], is_animated=True))
 
 
-VIDEO_NODES: tuple[type[io.ComfyNode], ...] = (LoadVideo, SaveVideo)
+VIDEO_NODES: tuple[type[io.ComfyNode], ...] = (LoadVideo, CreateVideo, SaveVideo)

@@ -19,7 +19,7 @@ import torch
 from ..models.lending import install_lender
 from ..models.places import install_model_folders
 from .lending import ComfyLender, ModelManagement
-from .standin import OutputTarget, VideoFromFile, current_host
+from .standin import OutputTarget, VideoFromComponents, VideoFromFile, current_host
 
 # ComfyUI loads its API long before any custom node. A process that has not is not ComfyUI, even
 # when it was started in ComfyUI's folder and could import it.
@@ -155,10 +155,10 @@ def video_from_file(path: Path) -> Any:
 
 def video_in_memory(video: Any) -> Any | None:
     """The components (images, frame rate, audio) of a video that was never a file, else None."""
-    if not INSIDE_COMFYUI:
-        return None
-    made = isinstance(video, _comfy("comfy_api.latest").InputImpl.VideoFromComponents)
-    return video.get_components() if made else None
+    kind = VideoFromComponents
+    if INSIDE_COMFYUI:
+        kind = _comfy("comfy_api.latest").InputImpl.VideoFromComponents
+    return video.get_components() if isinstance(video, kind) else None
 
 
 def render_device() -> torch.device:

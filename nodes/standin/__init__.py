@@ -7,12 +7,14 @@ there. `nodes/comfy.py` decides between this and the real thing; nobody else sho
 from . import io, ui
 from .extension import ComfyExtension
 from .host import Host, OutputTarget, current_host, installed_host
-from .video import VideoFromFile
+from .video import VideoComponents, VideoFromComponents, VideoFromFile
 
 __all__ = [
     "ComfyExtension",
     "Host",
     "OutputTarget",
+    "VideoComponents",
+    "VideoFromComponents",
     "VideoFromFile",
     "current_host",
     "installed_host",

@@ -117,6 +117,11 @@ def test_lanczos_goes_through_eight_bits(image):
     assert torch.equal(same, (image * 255).to(torch.uint8).float() / 255)
 
 
+def test_a_batch_is_repeated_whole(image):
+    repeated = run("RepeatImageBatch", image=torch.cat([image, 1 - image]), amount=3)
+    assert torch.equal(repeated, torch.cat([image, 1 - image] * 3))
+
+
 def test_negatives_and_masks(image):
     assert torch.equal(run("ImageInvert", image=image)[0], 1 - image)
     (green,) = run("ImageToMask", image=image, channel="green")

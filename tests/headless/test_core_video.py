@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from focuspuller.errors import WorkflowError
+from focuspuller.errors import FocusPullerError, WorkflowError
 from focuspuller.headless.runner import run_workflow
 from focuspuller.photo.video import Frame, VideoFile, VideoFormat, writing_video
+from PIL import Image
 
 pytest.importorskip("av", reason="PyAV is not installed")
 
@@ -79,4 +80,18 @@ def test_a_second_run_is_numbered_on(shots, workflow, tmp_path):
 def test_a_missing_video_is_found_before_anything_runs(shots, workflow, tmp_path):
     workflow["1"]["inputs"] = {"file": "lost.mp4"}
     with pytest.raises(WorkflowError, match=r"lost\.mp4"):
+        run_workflow(workflow, out_dir=tmp_path / "out", input_dirs=[shots])
+
+
+def test_a_video_is_created_of_images(shots, workflow, tmp_path):
+    workflow["1"] = {"class_type": "CreateVideo", "inputs": {"images": ["6", 0], "fps": 12.0}}
+    workflow["5"] = {"class_type": "LoadImage", "inputs": {"image": "still.png"}}
+    workflow["6"] = {"class_type": "RepeatImageBatch", "inputs": {"image": ["5", 0], "amount": 3}}
+    grey = np.linspace(0, 255, WIDTH).astype(np.uint8)[None].repeat(HEIGHT, 0)
+    Image.fromarray(grey).convert("RGB").save(shots / "still.png")
+    result = run_workflow(workflow, out_dir=tmp_path / "out", input_dirs=[shots])
+    saved = VideoFile(result.files[0])
+    assert (saved.count_frames(), saved.format.rate) == (3, 12)
+    workflow["4"]["inputs"]["video"] = ["1", 0]
+    with pytest.raises(FocusPullerError, match="Connect Render Bokeh Video"):
         run_workflow(workflow, out_dir=tmp_path / "out", input_dirs=[shots])

@@ -11,17 +11,22 @@ import focuspuller as fp
 import numpy as np
 import pytest
 from focuspuller.headless.catalog import WIDGET_TYPES
+from focuspuller.headless.core_nodes import CORE_NODES
 from focuspuller.nodes import NODE_CLASSES
+from focuspuller.photo.video import VideoFile
 from PIL import Image
 
 FOLDER = Path(fp.__file__).parent / "workflows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
-SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODE_CLASSES}
+SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in (*NODE_CLASSES, *CORE_NODES)}
 COMFYUI = os.environ.get("FOCUSPULLER_COMFYUI")
 # Notes are for reading; the browser leaves them out of what it sends.
 NOTES = ("Note", "MarkdownNote")
 # Small enough to run in every test.
-QUICK = {"rack_focus": {"Focus Pull.frames": 2}}
+QUICK = {
+    "rack_focus": {"Focus Pull.frames": 2},
+    "rack_focus_video": {"Focus Pull.frames": 2, "Repeat Image Batch.amount": 2},
+}
 
 every_template = pytest.mark.parametrize("name", NAMES)
 
@@ -49,12 +54,16 @@ def converted_node(node: dict[str, Any], sources: dict[int, list[Any]]) -> dict[
 
 
 def pixels(path: Path) -> np.ndarray:
+    """Of a picture, or of the first frame of a video, `[H,W,3]` uint8."""
+    if path.suffix == ".mp4":
+        first = next(VideoFile(path).frames()).pixels
+        return (first.clip(0, 1) * 255).round().astype(np.uint8)
     with Image.open(path) as picture:
         return np.asarray(picture.convert("RGB"))
 
 
 def test_there_are_templates():
-    assert "refocus_photo" in NAMES
+    assert {"refocus_photo", "rack_focus_video", "creative_aperture"} <= set(NAMES)
 
 
 @every_template
@@ -80,6 +89,7 @@ def test_there_is_a_thumbnail(name):
 
 @every_template
 def test_it_renders_a_picture_sharp_here_and_blurred_there(name, tmp_path):
+    needs_video(name)
     result = fp.run_workflow(
         FOLDER / "api" / f"{name}.json", out_dir=tmp_path, settings=QUICK.get(name)
     )
@@ -88,6 +98,11 @@ def test_it_renders_a_picture_sharp_here_and_blurred_there(name, tmp_path):
     orange, lights = np.s_[480:600, 190:320], np.s_[0:200, 540:1080]
     assert detail(first[orange]) > 0.8 * detail(sample[orange])
     assert detail(first[lights]) < 0.5 * detail(sample[lights])
+
+
+def needs_video(name: str) -> None:
+    if name.endswith("_video"):
+        pytest.importorskip("av", reason="PyAV is not installed")
 
 
 def detail(picture: np.ndarray) -> float:
