@@ -201,8 +201,13 @@ def fit_plane(
     # The steps go along gradients, also where the caller wants none, as ComfyUI does. Tensors from
     # an inference mode can take no part in that, copies of them can.
     with torch.inference_mode(False), torch.enable_grad():
-        copies = (values.detach().clone() for values in (sharp, photo, disparity))
-        return _fit_plane(*copies, limits, on_progress or (lambda _: None))
+        return _fit_plane(
+            sharp.detach().clone(),
+            photo.detach().clone(),
+            disparity.detach().clone(),
+            limits,
+            on_progress or (lambda _: None),
+        )
 
 
 def _fit_plane(
