@@ -20,7 +20,7 @@ from ..models.places import AUTOMATIC
 from ..photo.depth_files import WRITABLE_DEPTH_SUFFIXES, save_depth
 from ..photo.files import make_folder
 from ..photo.frames import check_distinct, frame_path, has_number
-from .depth_options import estimated_depth, improved_depth
+from .depth_options import add_improvement_options, estimated_depth, improved_depth
 from .shots import Picture, Shot, open_shot
 
 logger = logging.getLogger(__name__)
