@@ -1,0 +1,1 @@
+"""BokehDiff (Zhu et al. 2025): lens blur in one step of a diffusion model."""

@@ -1,0 +1,87 @@
+"""Self-occlusion: which sources the rest of the scene hides from a place on the sensor.
+
+Paper eq. 7 and 8. From a source at disparity d_s, light that lands on the sensor at P_q, away from
+the source's own image P_s, has left the lens away from its centre. On its way it passes disparity d
+over the image position P(d) = (1 - d) d_s / (d (1 - d_s)) (P_s - P_q) + P_q. If the scene there is
+nearer than d, it is in the way.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...lens.window import Window
+from .token_scene import TokenScene
+
+# A point at disparity 1 lies in the lens: rays from it have no direction.
+NEAREST = 1.0 - 1e-4
+# Points on a ray, as fractions of the way from the lens (disparity 1) to the point itself.
+FIRST_SEGMENT, LAST_SEGMENT = 0.1, 0.9
+# Fractions of the golden ratio's two-dimensional sister: an even sequence of places in a square.
+EVEN_STEP = (0.7548776662466927, 0.5698402909980532)
+
+
+@torch.no_grad()
+def visible_fraction(scene: TokenScene, targets: Window, sources: Window) -> Tensor:
+    """How much of each source is visible from each target.
+
+    The published code compares the scene with the ray of the source, but places the ray's points by
+    the target's disparity, where the paper's eq. 8 has the source's in both. The model was trained
+    so, and so it is here. Unlike there, x runs along the columns in grids that are not square, too.
+
+    Args:
+        scene: the tokens.
+        targets: window of tokens on the sensor, T of them.
+        sources: window of tokens that light comes from, S of them.
+
+    Returns:
+        `[B,T,S]`, 0..1 in whole supersamples.
+    """
+    if scene.segments == 0:
+        shape = (len(scene.disparity), targets.height * targets.width)
+        return scene.disparity.new_ones(*shape, sources.height * sources.width)
+    own = targets.of(scene.disparity).flatten(1)  # [B,T]
+    light = sources.of(scene.disparity).clamp(max=NEAREST).flatten(1)  # [B,S]
+    here, there = (_positions(scene, window) for window in (targets, sources))
+    fractions = torch.linspace(FIRST_SEGMENT, LAST_SEGMENT, scene.segments).to(own)
+    of_target, of_source = (  # Disparity of the points on the ray, [B,n,T] and [B,n,S].
+        fractions[:, None] * disparity[:, None] + (1.0 - fractions[:, None])
+        for disparity in (own, light)
+    )
+    along = (  # How far each point lies towards the source's image, [B,n,T,S].
+        ((1.0 - of_target) / of_target)[..., None] * (light / (1.0 - light))[:, None, None]
+    )
+    points = here[:, None] + along[..., None] * (there[None] - here[:, None])  # [B,n,T,S,2]
+    hidden = torch.zeros_like(along[:, 0])
+    for beside in _places_beside(scene).to(own):
+        met = _looked_up(scene.fine_disparity, points + beside[:, None, None])
+        hidden += (met > of_source[:, :, None]).any(dim=1)
+    return 1.0 - hidden / scene.supersamples
+
+
+def _positions(scene: TokenScene, window: Window) -> Tensor:
+    """Centres of the tokens in a window, `[T,2]`."""
+    return scene.positions[window.slices].flatten(0, 1)
+
+
+def _places_beside(scene: TokenScene) -> Tensor:
+    """Where each supersample looks beside each point of a ray, `[supersamples,n,2]`.
+
+    Within the token; the first one exactly at the point. Every point of a ray has a place of its
+    own, as in the published random choice.
+    """
+    count = scene.supersamples - 1
+    index = torch.arange(1, count * scene.segments + 1, dtype=torch.float64)
+    unit = (index[:, None] * torch.tensor(EVEN_STEP, dtype=torch.float64)) % 1.0
+    size = torch.tensor([scene.columns, scene.rows], dtype=torch.float64)
+    beside = ((unit * 2.0 - 1.0) / size).view(count, scene.segments, 2)
+    return torch.cat([torch.zeros(1, scene.segments, 2, dtype=torch.float64), beside])
+
+
+def _looked_up(disparity: Tensor, points: Tensor) -> Tensor:
+    """`[B,1,h,w]` at places `[B,n,T,S,2]`, to `[B,n,T,S]`; 0 outside the picture."""
+    places = points.flatten(1, 2)
+    found = F.grid_sample(disparity, places, align_corners=False, padding_mode="zeros")
+    return found[:, 0].unflatten(1, points.shape[1:3])
