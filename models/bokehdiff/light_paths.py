@@ -18,9 +18,9 @@ from .visibility import visible_fraction
 # Side of a tile of sources, tokens.
 TILE = 8
 # A target counts as reached while the logarithm of its mask is above this. What a source loses so
-# is at most 2 N exp(Δ − 40) of its light, where N is the number of tokens and Δ the largest
-# difference between the logits of two queries: 1e-4 for 2048² px and Δ = 20.
-LEAST_LOG_MASK = -40.0
+# is at most 2 N exp(Δ − 60) of its light, where N is the number of tokens and Δ the largest
+# difference between the logits of two queries: 1e-4 for 2048² px and Δ = 40.
+LEAST_LOG_MASK = -60.0
 # Visibility is kept for all layers while it takes no more than this in all, bytes.
 KEPT_BYTES = 2**28
 

@@ -19,8 +19,10 @@ from .token_scene import TokenScene
 NEAREST = 1.0 - 1e-4
 # Points on a ray, as fractions of the way from the lens (disparity 1) to the point itself.
 FIRST_SEGMENT, LAST_SEGMENT = 0.1, 0.9
-# Fractions of the golden ratio's two-dimensional sister: an even sequence of places in a square.
-EVEN_STEP = (0.7548776662466927, 0.5698402909980532)
+# Multiples of these, modulo 1, fill a square evenly (Roberts' R2 sequence): one for the supersamples
+# of a point, another, so that no two points of a ray look beside it in the same way.
+SUPERSAMPLE_STEP = (0.7548776662466927, 0.5698402909980532)
+SEGMENT_STEP = (0.4142135623730951, 0.7320508075688772)
 
 
 @torch.no_grad()
@@ -43,16 +45,17 @@ def visible_fraction(scene: TokenScene, targets: Window, sources: Window) -> Ten
         shape = (len(scene.disparity), targets.height * targets.width)
         return scene.disparity.new_ones(*shape, sources.height * sources.width)
     own = targets.of(scene.disparity).flatten(1)  # [B,T]
-    light = sources.of(scene.disparity).clamp(max=NEAREST).flatten(1)  # [B,S]
+    light = sources.of(scene.disparity).flatten(1)  # [B,S]
     here, there = (_positions(scene, window) for window in (targets, sources))
     fractions = torch.linspace(FIRST_SEGMENT, LAST_SEGMENT, scene.segments).to(own)
     of_target, of_source = (  # Disparity of the points on the ray, [B,n,T] and [B,n,S].
         fractions[:, None] * disparity[:, None] + (1.0 - fractions[:, None])
         for disparity in (own, light)
     )
-    along = (  # How far each point lies towards the source's image, [B,n,T,S].
-        ((1.0 - of_target) / of_target)[..., None] * (light / (1.0 - light))[:, None, None]
-    )
+    before_lens = light.clamp(max=NEAREST)
+    slant = before_lens / (1.0 - before_lens)
+    # How far each point lies towards the source's image, [B,n,T,S].
+    along = ((1.0 - of_target) / of_target)[..., None] * slant[:, None, None]
     points = here[:, None] + along[..., None] * (there[None] - here[:, None])  # [B,n,T,S,2]
     hidden = torch.zeros_like(along[:, 0])
     for beside in _places_beside(scene).to(own):
@@ -72,12 +75,17 @@ def _places_beside(scene: TokenScene) -> Tensor:
     Within the token; the first one exactly at the point. Every point of a ray has a place of its
     own, as in the published random choice.
     """
-    count = scene.supersamples - 1
-    index = torch.arange(1, count * scene.segments + 1, dtype=torch.float64)
-    unit = (index[:, None] * torch.tensor(EVEN_STEP, dtype=torch.float64)) % 1.0
-    size = torch.tensor([scene.columns, scene.rows], dtype=torch.float64)
-    beside = ((unit * 2.0 - 1.0) / size).view(count, scene.segments, 2)
-    return torch.cat([torch.zeros(1, scene.segments, 2, dtype=torch.float64), beside])
+    supersample, segment = (
+        torch.arange(count, dtype=torch.float64)[:, None] * torch.tensor(step, dtype=torch.float64)
+        for count, step in (
+            (scene.supersamples, SUPERSAMPLE_STEP),
+            (scene.segments, SEGMENT_STEP),
+        )
+    )
+    unit = (supersample[:, None] + segment) % 1.0
+    beside = (unit * 2.0 - 1.0) / torch.tensor([scene.columns, scene.rows])
+    beside[0] = 0.0
+    return beside
 
 
 def _looked_up(disparity: Tensor, points: Tensor) -> Tensor:

@@ -43,7 +43,9 @@ def condition(maps: Tensor, rows: int, columns: int, **options: Any) -> PisaCond
     return PisaCondition(maps[:, :1], maps[:, 1:], **chosen)
 
 
-def attended(layer: Any, hidden: Tensor, scene: PisaCondition, text: Tensor | None = None) -> Tensor:
+def attended(
+    layer: Any, hidden: Tensor, scene: PisaCondition, text: Tensor | None = None
+) -> Tensor:
     processor = PisaProcessor()
     layer.set_processor(processor)
     with torch.no_grad(), conditioned(processor, scene):
@@ -90,9 +92,7 @@ def detail(grid: str, run: str) -> tuple[dict[str, Tensor], PisaCondition]:
     return arrays, condition(maps, rows, columns, hardness=hardness, segments=segments)
 
 
-@pytest.mark.parametrize(
-    ("grid", "run"), [*(("g8x8", run) for run in RUNS), ("g16x12", "noocc")]
-)
+@pytest.mark.parametrize(("grid", "run"), [*(("g8x8", run) for run in RUNS), ("g16x12", "noocc")])
 def test_every_setting_gives_the_published_numbers(grid: str, run: str) -> None:
     arrays, scene = detail(grid, run)
     found = attended(attention(query_dim=32, heads=2, dim_head=16), arrays[f"{grid}_hidden"], scene)

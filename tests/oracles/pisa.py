@@ -67,7 +67,7 @@ def visibility(
     for own, map_ in zip(disparity, fine, strict=True):
         on_ray = own * part + 1 - part  # [segments,N]
         source = own.clamp(max=1 - 1e-4)
-        threshold = source * part + 1 - part
+        threshold = own * part + 1 - part
         along = (1 - on_ray)[:, :, None] * source / (on_ray[:, :, None] * (1 - source))
         points = along[..., None] * (place[None] - place[:, None]) + place[:, None]
         shifted = points[None] if jitter is None else points[None] + jitter
