@@ -19,8 +19,8 @@ from .token_scene import TokenScene
 NEAREST = 1.0 - 1e-4
 # Points on a ray, as fractions of the way from the lens (disparity 1) to the point itself.
 FIRST_SEGMENT, LAST_SEGMENT = 0.1, 0.9
-# Multiples of these, modulo 1, fill a square evenly (Roberts' R2 sequence): one for the supersamples
-# of a point, another, so that no two points of a ray look beside it in the same way.
+# Multiples of these, modulo 1, fill a square evenly (Roberts' R2 sequence): one for supersamples
+# of a point, the other so that no two points of a ray look beside it in the same way.
 SUPERSAMPLE_STEP = (0.7548776662466927, 0.5698402909980532)
 SEGMENT_STEP = (0.4142135623730951, 0.7320508075688772)
 
