@@ -232,6 +232,32 @@ DMD2_LORA = Weights(
     other_names=("dmd2_sdxl_4step_lora.safetensors",),
 )
 
+_RAIL = "CreativeML Open RAIL++-M"
+
+SDXL_BASE = Weights(
+    name="realvisxl",
+    network="SDXL (RealVisXL V5.0)",
+    files=("RealVisXL_V5.0_fp16.safetensors",),
+    folders=("checkpoints", "diffusers"),
+    source="https://huggingface.co/SG161222/RealVisXL_V5.0",
+    licence=_RAIL,
+    hub=Hub("SG161222/RealVisXL_V5.0"),
+    other_names=("RealVisXL_V5.0_fp32.safetensors",),
+    check="models.sdxl.base:check",
+)
+
+BOKEHDIFF = Weights(
+    name="bokehdiff",
+    network="BokehDiff",
+    files=("pytorch_lora_weights.safetensors", "vae.ckpt"),
+    folders=("bokehdiff",),
+    source="https://huggingface.co/zcx65535/bokehdiff",
+    licence="unclear: the publication names none",
+    hub=Hub("zcx65535/bokehdiff", folder="small"),
+    subfolder="small",
+    check="models.bokehdiff.layout:check",
+)
+
 ALL_WEIGHTS: tuple[Weights, ...] = (
     BOKEHME_ARNET,
     BOKEHME_IUNET,
@@ -243,6 +269,8 @@ ALL_WEIGHTS: tuple[Weights, ...] = (
     GENFOCUS_DEBLUR,
     GENFOCUS_BOKEH,
     DMD2_LORA,
+    SDXL_BASE,
+    BOKEHDIFF,
 )
 
 
