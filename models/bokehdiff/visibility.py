@@ -58,7 +58,8 @@ def visible_fraction(scene: TokenScene, targets: Window, sources: Window) -> Ten
     along = ((1.0 - of_target) / of_target)[..., None] * slant[:, None, None]
     points = here[:, None] + along[..., None] * (there[None] - here[:, None])  # [B,n,T,S,2]
     hidden = torch.zeros_like(along[:, 0])
-    for beside in _places_beside(scene).to(own):
+    places = places_beside(scene.supersamples, scene.segments, scene.rows, scene.columns)
+    for beside in places.to(own):
         met = _looked_up(scene.fine_disparity, points + beside[:, None, None])
         hidden += (met > of_source[:, :, None]).any(dim=1)
     return 1.0 - hidden / scene.supersamples
@@ -69,21 +70,27 @@ def _positions(scene: TokenScene, window: Window) -> Tensor:
     return scene.positions[window.slices].flatten(0, 1)
 
 
-def _places_beside(scene: TokenScene) -> Tensor:
-    """Where each supersample looks beside each point of a ray, `[supersamples,n,2]`.
+def places_beside(supersamples: int, segments: int, rows: int, columns: int) -> Tensor:
+    """Where each supersample looks beside each point of a ray.
 
-    Within the token; the first one exactly at the point. Every point of a ray has a place of its
+    Within the token; the first one exactly at the point. Every point of a ray has places of its
     own, as in the published random choice.
+
+    Args:
+        supersamples: n.
+        segments: points on a ray, s.
+        rows: of tokens.
+        columns: of tokens.
+
+    Returns:
+        Shifts (x, y) `[n,s,2]` float64, in units in which the picture is 2 wide and high.
     """
     supersample, segment = (
         torch.arange(count, dtype=torch.float64)[:, None] * torch.tensor(step, dtype=torch.float64)
-        for count, step in (
-            (scene.supersamples, SUPERSAMPLE_STEP),
-            (scene.segments, SEGMENT_STEP),
-        )
+        for count, step in ((supersamples, SUPERSAMPLE_STEP), (segments, SEGMENT_STEP))
     )
     unit = (supersample[:, None] + segment) % 1.0
-    beside = (unit * 2.0 - 1.0) / torch.tensor([scene.columns, scene.rows])
+    beside = (unit * 2.0 - 1.0) / torch.tensor([columns, rows])
     beside[0] = 0.0
     return beside
 
