@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .lens.render import LENSES, Lens
     from .lens.scene_layers import SceneLayer
     from .lens.sequence import strength_pull
+    from .models.bokehdiff.handle import bokehdiff_lens
     from .models.bokehme.handle import bokehme_lens
     from .models.loaded import free_models
     from .nodes import FocusPullerExtension
@@ -68,6 +69,7 @@ _HOMES = {
     "Photo": "photo.photo",
     "SceneLayer": "lens.scene_layers",
     "bokeh_preview": "headless.aperture_command",
+    "bokehdiff_lens": "models.bokehdiff.handle",
     "bokehme_lens": "models.bokehme.handle",
     "compress_highlights": "headless.highlights",
     "fetch_model": "headless.weights",
@@ -114,6 +116,7 @@ __all__ = [
     "Photo",
     "SceneLayer",
     "bokeh_preview",
+    "bokehdiff_lens",
     "bokehme_lens",
     "comfy_entrypoint",
     "compress_highlights",

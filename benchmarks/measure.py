@@ -131,7 +131,7 @@ def _measure(
         del picture
         seconds, picture = _timed(lambda: method.render(image, defocus))
         times.append(seconds)
-    return Measurement(radius, min(times), peak_bytes(image.is_cuda)), picture
+    return Measurement(radius, min(times), peak_memory(image.is_cuda)), picture
 
 
 def _timed(render: Callable[[], Tensor]) -> tuple[float, Tensor]:
@@ -142,8 +142,8 @@ def _timed(render: Callable[[], Tensor]) -> tuple[float, Tensor]:
     return time.perf_counter() - start, picture
 
 
-def peak_bytes(on_gpu: bool) -> int:
-    """The most so far, of the GPU's memory, else of this process with Python and torch."""
+def peak_memory(on_gpu: bool) -> int:
+    """Bytes: of the GPU's memory, else of this process with Python, torch and the picture."""
     if on_gpu:
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")

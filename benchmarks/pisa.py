@@ -32,7 +32,7 @@ from focuspuller.models.bokehdiff.condition import (
 )
 from focuspuller.models.bokehdiff.pisa import pisa
 from focuspuller.models.bokehdiff.visibility import places_beside
-from measure import machine, peak_bytes
+from measure import machine, peak_memory
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,9 +125,9 @@ def measured_here(
     if on_gpu:
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated() if on_gpu else peak_bytes(on_gpu)
+    before = torch.cuda.memory_allocated() if on_gpu else peak_memory(on_gpu)
     times = list(timed(attend, inputs, on_gpu))
-    return {"seconds": min(times), "bytes": peak_bytes(on_gpu) - before}
+    return {"seconds": min(times), "bytes": peak_memory(on_gpu) - before}
 
 
 def timed(

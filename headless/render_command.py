@@ -21,6 +21,7 @@ from ..lens.focus import Focus
 from ..lens.highlights import Highlights
 from ..lens.optics import Camera, f_number_for_bokeh_level
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
+from ..models.bokehdiff.handle import BOKEHDIFF_KIND, bokehdiff_lens
 from ..models.bokehme.handle import bokehme_lens
 from ..photo.depth_files import load_depth
 from ..photo.exif import CameraData
@@ -39,8 +40,15 @@ from .render import choose_focus, render
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe
 from .settings import BOOLEANS
 
-# Options that are files: BokehMe's networks, Dr.Bokeh's pictures.
-LENS_FILES = {"bokehme": ("arnet", "iunet"), "drbokeh": ("foreground", "background")}
+# Options that are files: networks, and Dr.Bokeh's pictures.
+LENS_FILES = {
+    "bokehme": ("arnet", "iunet"),
+    "drbokeh": ("foreground", "background"),
+    "bokehdiff": ("weights", "base"),
+}
+# Lenses that are nothing without a network, beside those of `LENSES`.
+NETWORK_LENSES = {"bokehdiff": BOKEHDIFF_KIND}
+ALL_LENSES = LENSES | NETWORK_LENSES
 # Options that only Python can give.
 NO_TEXT = {"scene", "memory"}
 
@@ -242,9 +250,9 @@ def _add_lens_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("lens")
     group.add_argument(
         "--lens",
-        choices=LENSES,
+        choices=ALL_LENSES,
         default=DEFAULT_LENS,
-        help="; ".join(f"{name}: {kind.summary}" for name, kind in LENSES.items()),
+        help="; ".join(f"{name}: {kind.summary}" for name, kind in ALL_LENSES.items()),
     )
     group.add_argument(
         "--lens-option",
@@ -253,7 +261,8 @@ def _add_lens_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="option of the lens, such as gamma=4, weighting=energy or layers=2; for BokehMe's "
         "networks arnet=FILE and iunet=FILE; for Dr.Bokeh foreground=FILE (a mask) and "
-        "background=FILE (the picture without it); may be repeated",
+        "background=FILE (the picture without it); for BokehDiff weights=FOLDER and base=FILE or "
+        "FOLDER (an SDXL checkpoint), unless they are where models are kept; may be repeated",
     )
     add_aperture_options(group)
     group.add_argument("--device", help="where to render, such as cpu or cuda:1")
@@ -420,7 +429,7 @@ def _focus_mask(options: argparse.Namespace) -> torch.Tensor | None:
 
 
 def _lens(options: argparse.Namespace) -> Lens:
-    kind = LENSES[options.lens].options
+    kind = ALL_LENSES[options.lens].options
     names_of_files = LENS_FILES.get(options.lens, ())
     types = {
         field.name: str(field.type)
@@ -442,6 +451,8 @@ def _lens(options: argparse.Namespace) -> Lens:
         return bokehme_lens(kind(**chosen), **files)
     if options.lens == "drbokeh":
         return _drbokeh_lens(chosen, files, options.linear)
+    if options.lens == "bokehdiff":
+        return bokehdiff_lens(**files, **chosen)
     return Lens(options.lens, kind(**chosen))
 
 

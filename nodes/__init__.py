@@ -1,6 +1,7 @@
 """ComfyUI nodes: thin adapters around `lens` and `photo`. Ids are forever, workflows hold them."""
 
 from .aperture import ApertureNode, BokehPreview
+from .bokehdiff import BokehDiffLens
 from .camera import CameraNode
 from .comfy import ComfyExtension, io
 from .depth import AlignDepth, DepthFromImage, LoadDepth, RefineDepth, RepairDepth, StabilizeDepth
@@ -40,6 +41,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     BokehMeLens,
     DrBokehLens,
     LayeredLens,
+    BokehDiffLens,
     RecoverHighlights,
     RenderBokeh,
     FitLens,

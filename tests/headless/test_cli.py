@@ -564,6 +564,25 @@ class TestRenderRefuses:
         saved = load_photo(folder / "out.png").image
         np.testing.assert_allclose(saved, expected.clip(0, 1), atol=0.6 / 255)
 
+    def test_bokehdiff_renders_with_files_of_its_own(self, cli, folder, monkeypatch):
+        pytest.importorskip("diffusers")
+        from oracles.tiny_sdxl import save_model_folders, use_tiny_networks
+
+        use_tiny_networks(monkeypatch)
+        save_model_folders(folder / "models")
+        files = {
+            "weights": folder / "models" / "bokehdiff" / "small",
+            "base": folder / "models" / "checkpoints" / "RealVisXL_V5.0_fp16.safetensors",
+        }
+        words = [f"--lens-option={name}={path}" for name, path in files.items()]
+        words += ["--lens", "bokehdiff", "--lens-option", "strength=1.5"]
+        assert cli(*RENDER, "--bokeh-level", 12, *words, "-o", "out.png").code == 0
+        image, metres = load_photo(folder / "photo.png").image, np.load(folder / "depth.npy")
+        lens = fp.bokehdiff_lens(**files, strength=1.5)
+        expected = fp.render(image, metres, focus_point=(0.1, 0.5), bokeh_level=12.0, lens=lens)
+        saved = load_photo(folder / "out.png").image
+        np.testing.assert_allclose(saved, expected.clip(0, 1), atol=0.6 / 255)
+
     def test_the_foreground_and_what_is_behind_it_come_from_files(self, cli, refused, folder):
         image, metres = load_photo(folder / "photo.png").image, np.load(folder / "depth.npy")
         height, width = image.shape[:2]
@@ -611,6 +630,8 @@ class TestRenderRefuses:
             ([*BOKEHME, "--lens-option", "gamma=9"], "Give 1 to 5"),
             ([*BOKEHME, "--lens-option", "weighting=4"], "Give 'energy' or 'bokehme'."),
             (["--lens", "taf", "--lens-option", "gamma=4"], "Options of taf: none."),
+            (["--lens", "bokehdiff", "--lens-option", "x=4"], "strength, weights, base."),
+            (["--lens", "bokehdiff", "--lens-option", "weights=gone"], "gone: received a file"),
             (
                 ["--lens", "drbokeh", "--lens-option", "scene=x"],
                 "Options of drbokeh: layers, kernel, linear, foreground, background.",
@@ -907,7 +928,9 @@ class TestHelp:
 
     def test_every_lens_is_explained(self, cli):
         text = " ".join(cli("render", "--help").stdout.split())
-        assert all(f"{name}: {kind.summary}" in text for name, kind in fp.LENSES.items())
+        assert all(
+            f"{name}: {kind.summary}" in text for name, kind in render_command.ALL_LENSES.items()
+        )
 
     def test_the_examples_are_understood(self):
         """Each example of the help, up to the point where its files are missing."""

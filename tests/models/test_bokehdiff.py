@@ -30,8 +30,13 @@ from focuspuller.models.sdxl.config import SDXL
 from focuspuller.models.sdxl.lora import DOWN, lora_shapes
 from focuspuller.models.sdxl.schedule import alphas_cumprod, clean_from_noise
 from focuspuller.models.sdxl.text import PromptEmbedding
-from oracles.tiny_sdxl import TINY, save_single_file, tiny_networks
-from oracles.weights import weights_by_name
+from oracles.tiny_sdxl import (
+    TINY,
+    save_bokehdiff,
+    save_single_file,
+    tiny_networks,
+    use_tiny_networks,
+)
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -58,16 +63,7 @@ def files(networks: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
     """A folder with a base checkpoint and, below "small", BokehDiff's files as published."""
     folder = tmp_path_factory.mktemp("models")
     save_single_file(networks, folder / "sdxl.safetensors")
-    (folder / "small").mkdir()
-    shapes = lora_shapes(networks["unet"], LORA_TARGETS, 8)
-    lora = {name: 0.3 * weights_by_name(name, shape) for name, shape in shapes.items()}
-    save_file(lora, folder / "small" / "pytorch_lora_weights.safetensors")
-    trained = {
-        name: tensor + 0.01
-        for name, tensor in networks["vae"].state_dict().items()
-        if name.startswith(("encoder.conv_in", "encoder.mid_block", "encoder.conv_out"))
-    }
-    torch.save(trained, folder / "small" / "vae.ckpt")
+    save_bokehdiff(networks, folder / "small")
     return folder
 
 
@@ -318,12 +314,8 @@ class TestTiles:
 
 @pytest.fixture
 def tiny_lens(files: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The lens with the tiny network: a single file does not say that it is tiny."""
-
-    def load(weights: Path, base: Path, dtype: torch.dtype) -> Any:
-        return load_networks(weights, base, dtype, TINY)
-
-    monkeypatch.setattr(handle, "load_networks", load)
+    """The lens with the tiny network."""
+    use_tiny_networks(monkeypatch)
     forget_models()
     yield bokehdiff_lens(files / "small", files / "sdxl.safetensors")
     forget_models()

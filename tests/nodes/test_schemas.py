@@ -20,6 +20,7 @@ HELP_PAGES = ROOT / "web" / "docs"
 NODE_IDS = [
     "FocusPullerAlignDepth",
     "FocusPullerAperture",
+    "FocusPullerBokehDiffLens",
     "FocusPullerBokehMeLens",
     "FocusPullerBokehPreview",
     "FocusPullerCamera",
@@ -58,6 +59,7 @@ INPUT_IDS = {
         *["blades", "rotation_degrees", "roundness", "shape", "squeeze", "obstruction"],
         *["spherical_aberration", "cats_eye", "swirl", "axial_chromatism"],
     ],
+    "FocusPullerBokehDiffLens": ["strength", "weights", "base"],
     "FocusPullerBokehMeLens": [
         *["light", "gamma", "weighting", "method", "highlights", "arnet", "iunet"],
     ],

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from focuspuller.models.bokehdiff.layout import LORA_TARGETS
 from focuspuller.models.sdxl.config import SDXL, SdxlConfig
+from focuspuller.models.sdxl.lora import lora_shapes
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -100,6 +102,41 @@ def save_single_file(networks: dict[str, Any], path: Path) -> None:
     for name, tensor in open_clip(networks["text_encoder_2"].state_dict()).items():
         state[f"conditioner.embedders.1.model.{name}"] = tensor
     save_file(contiguous(state), path)
+
+
+def save_bokehdiff(networks: dict[str, Any], folder: Path) -> None:
+    """BokehDiff's two files as published, made for the tiny networks."""
+    folder.mkdir(parents=True)
+    shapes = lora_shapes(networks["unet"], LORA_TARGETS, 8)
+    lora = {name: 0.3 * weights_by_name(name, shape) for name, shape in shapes.items()}
+    save_file(lora, folder / "pytorch_lora_weights.safetensors")
+    trained = {
+        name: tensor + 0.01
+        for name, tensor in networks["vae"].state_dict().items()
+        if name.startswith(("encoder.conv_in", "encoder.mid_block", "encoder.conv_out"))
+    }
+    torch.save(trained, folder / "vae.ckpt")
+
+
+def save_model_folders(root: Path) -> dict[str, Any]:
+    """A folder of models with all that BokehDiff needs, under the published names."""
+    networks = tiny_networks()
+    (root / "checkpoints").mkdir(parents=True)
+    save_single_file(networks, root / "checkpoints" / "RealVisXL_V5.0_fp16.safetensors")
+    save_bokehdiff(networks, root / "bokehdiff" / "small")
+    return networks
+
+
+def use_tiny_networks(monkeypatch: Any) -> None:
+    """Have BokehDiff take its files for those of the tiny network, which they do not say."""
+    from focuspuller.models.bokehdiff import handle
+
+    load = handle.load_networks
+
+    def load_tiny(weights: Path, base: Path, dtype: torch.dtype) -> Any:
+        return load(weights, base, dtype, TINY)
+
+    monkeypatch.setattr(handle, "load_networks", load_tiny)
 
 
 def contiguous(state: dict[str, Tensor]) -> dict[str, Tensor]:
