@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -21,6 +23,12 @@ TILE = 8
 # is at most 2 N exp(Δ − 60) of its light, where N is the number of tokens and Δ the largest
 # difference between the logits of two queries: 1e-4 for 2048² px and Δ = 40.
 LEAST_LOG_MASK = -60.0
+# Windows of targets are so many tokens wider than their sources on each side, or a multiple of it,
+# so that many tiles have windows of one size and can be computed together.
+REACH_STEP = 2
+# How many pairs of source and target are computed together. On a CPU what fits into its caches is
+# fastest, on a GPU few large kernels are; a single tile with all targets may have more.
+PAIRS_ON_CPU, PAIRS_ON_GPU = 2**15, 2**21
 # Visibility is kept for all layers while it takes no more than this in all, bytes.
 KEPT_BYTES = 2**28
 
@@ -33,10 +41,31 @@ class Tile:
     targets: Window
 
     @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Height and width of both."""
+        both = (self.sources, self.targets)
+        height, width, *targets = (side for one in both for side in (one.height, one.width))
+        return (height, width, *targets)  # pyright: ignore[reportReturnType]
+
+    @property
     def pairs(self) -> int:
         """How many there are."""
-        areas = (window.height * window.width for window in (self.sources, self.targets))
-        return math.prod(areas)
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class TileGroup:
+    """Tiles of one shape.
+
+    Args:
+        tiles: G of them.
+        targets: which tokens they are, `[G,T]`.
+        sources: the same, `[G,S]`.
+    """
+
+    tiles: tuple[Tile, ...]
+    targets: Tensor
+    sources: Tensor
 
 
 class LightPaths:
@@ -47,28 +76,30 @@ class LightPaths:
 
     def __init__(self, scene: TokenScene, least_log_mask: float = LEAST_LOG_MASK) -> None:
         self.scene = scene
-        self.tiles = _tiles(scene, least_log_mask)
-        self._visible: dict[Tile, Tensor] = {}
+        self.groups = _groups(scene, _tiles(scene, least_log_mask))
+        self._visible: dict[TileGroup, Tensor] = {}
 
-    def log_mask(self, tile: Tile) -> Tensor:
-        """Logarithm of the mask C of eq. 6, `[B,1,T,S]`."""
-        row_step, column_step = self.scene.token_step
-        sources, targets = (
-            _places(window, row_step, column_step, self.scene.radius)
-            for window in (tile.sources, tile.targets)
-        )
-        distance = (targets[:, None] - sources).square().sum(dim=-1).sqrt()
-        radius = tile.sources.of(self.scene.radius).flatten(1)[:, None]
-        return F.logsigmoid(self.scene.slope * (radius - distance))[:, None]
+    @property
+    def tiles(self) -> list[Tile]:
+        """All of them; each token is in the sources of exactly one."""
+        return [tile for group in self.groups for tile in group.tiles]
 
-    def visible(self, tile: Tile) -> Tensor:
-        """How much of each source each target sees, M of eq. 9, `[B,1,T,S]`."""
-        counts = self._visible.get(tile)
+    def log_mask(self, group: TileGroup) -> Tensor:
+        """Logarithm of the mask C of eq. 6, `[B,1,G,T,S]`."""
+        places, radius = self.scene.places, self.scene.radius.flatten(1)
+        apart = places[group.targets][:, :, None] - places[group.sources][:, None]
+        distance = apart.square().sum(dim=-1).sqrt()
+        reach = radius[:, group.sources][:, :, None] - distance
+        return F.logsigmoid(self.scene.slope * reach)[:, None]
+
+    def visible(self, group: TileGroup) -> Tensor:
+        """How much of each source each target sees, M of eq. 9, `[B,1,G,T,S]`."""
+        counts = self._visible.get(group)
         if counts is None:
-            fraction = visible_fraction(self.scene, tile.targets, tile.sources)
+            fraction = visible_fraction(self.scene, group.targets, group.sources)
             counts = (fraction * self.scene.supersamples).round().to(torch.uint8)
             if self._keeps_all:
-                self._visible[tile] = counts
+                self._visible[group] = counts
         fraction = counts.to(self.scene.disparity) / self.scene.supersamples
         return fraction.clamp(min=self.scene.least_visibility)[:, None]
 
@@ -78,34 +109,46 @@ class LightPaths:
         return pairs * len(self.scene.disparity) <= KEPT_BYTES
 
 
-def _places(window: Window, row_step: float, column_step: float, like: Tensor) -> Tensor:
-    """Where the tokens of a window lie, `[n,2]` in units of the radius."""
-    rows, columns = (
-        torch.arange(first, last, device=like.device, dtype=like.dtype) * step
-        for first, last, step in (
-            (window.top, window.bottom, row_step),
-            (window.left, window.right, column_step),
-        )
-    )
-    return torch.cartesian_prod(rows, columns)
-
-
-def _tiles(scene: TokenScene, least_log_mask: float) -> list[Tile]:
+def _tiles(scene: TokenScene, least_log_mask: float) -> Iterator[Tile]:
     largest = F.max_pool2d(scene.radius.amax(dim=0)[None], TILE, ceil_mode=True)[0]
     reach = largest.clamp(min=0.0) - least_log_mask / scene.slope
     # The only time that the host waits for the device.
-    reaches = reach.double().cpu()
+    reaches = reach.double().cpu().flatten().tolist()
     corners = product(range(0, scene.rows, TILE), range(0, scene.columns, TILE))
-    return [
-        _tile(Window(top, left, top + TILE, left + TILE), float(distance), scene)
-        for (top, left), distance in zip(corners, reaches.flatten(), strict=True)
-    ]
+    for (top, left), distance in zip(corners, reaches, strict=True):
+        sources = Window(top, left, top + TILE, left + TILE).within(scene.rows, scene.columns)
+        top, bottom = _reached(sources.top, sources.bottom, distance, scene, axis=0)
+        left, right = _reached(sources.left, sources.right, distance, scene, axis=1)
+        yield Tile(sources, Window(top, left, bottom, right))
 
 
-def _tile(sources: Window, reach: float, scene: TokenScene) -> Tile:
-    down, right = (int(reach / step) for step in scene.token_step)
-    around = Window(
-        sources.top - down, sources.left - right, sources.bottom + down, sources.right + right
-    )
-    size = scene.rows, scene.columns
-    return Tile(sources.within(*size), around.within(*size))
+def _reached(
+    first: int, last: int, distance: float, scene: TokenScene, axis: int
+) -> tuple[int, int]:
+    """First and last row, or column, around those of a tile; as many wherever the tile lies."""
+    count = (scene.rows, scene.columns)[axis]
+    steps = math.ceil(int(distance / scene.token_step[axis]) / REACH_STEP) * REACH_STEP
+    length = min(TILE + 2 * steps, count)
+    start = min(max(first - steps, 0), count - length)
+    return start, start + length
+
+
+def _groups(scene: TokenScene, tiles: Iterator[Tile]) -> list[TileGroup]:
+    device = scene.radius.device
+    most = (PAIRS_ON_CPU if device.type == "cpu" else PAIRS_ON_GPU) // len(scene.radius)
+    by_shape: defaultdict[tuple[int, ...], list[Tile]] = defaultdict(list)
+    for tile in tiles:
+        by_shape[tile.shape].append(tile)
+    tokens = torch.arange(scene.rows * scene.columns).view(scene.rows, scene.columns)
+
+    def numbers(windows: list[Window]) -> Tensor:
+        return torch.stack([window.of(tokens).flatten() for window in windows]).to(device)
+
+    groups = []
+    for alike in by_shape.values():
+        at_once = max(most // alike[0].pairs, 1)
+        for first in range(0, len(alike), at_once):
+            some = alike[first : first + at_once]
+            targets = numbers([tile.targets for tile in some])
+            groups.append(TileGroup(tuple(some), targets, numbers([t.sources for t in some])))
+    return groups

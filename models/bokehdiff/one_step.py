@@ -121,7 +121,7 @@ def _noise(
     """What the network takes for noise in some tiles, `[tiles,4,h,w]`."""
     seen = torch.cat([tile.of(latents) for tile in group]).to(unet.dtype)
     disparity, radius = (torch.cat([_in_px(tile).of(one) for tile in group]) for one in maps)
-    size = tuple(PX_PER_LATENT * side for side in latents.shape[-2:])
+    size = PX_PER_LATENT * latents.shape[-2], PX_PER_LATENT * latents.shape[-1]
     # As published, the place of a tile counts in latents.
     ids = [time_ids(size, (tile.top, tile.left), size, seen) for tile in group]
     text = prompt.to(seen, len(group))

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ...lens.window import Window
-from .light_paths import LightPaths, Tile
+from .light_paths import LightPaths, TileGroup
 
 
 def pisa(query: Tensor, key: Tensor, value: Tensor, paths: LightPaths) -> Tensor:
@@ -49,63 +49,80 @@ def pisa(query: Tensor, key: Tensor, value: Tensor, paths: LightPaths) -> Tensor
 
 class _Pisa(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, paths: LightPaths) -> Tensor:
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, paths: LightPaths
+    ) -> Tensor:
         ctx.save_for_backward(query, key, value)
         ctx.paths = paths
-        queries, keys, values = (_as_grid(tensor, paths) for tensor in (query, key, value))
-        output = _sums_like(queries)
-        for tile in paths.tiles:
-            weights, _ = _weights(queries, keys, tile, paths)
-            light = (weights * paths.visible(tile)).to(value.dtype) @ _cut(values, tile.sources)
-            _add(output, tile.targets, light)
-        return output.flatten(2, 3).to(query.dtype)
+        output = _Sums(query, paths)
+        for group in paths.groups:
+            seen = _weights(query, key, group, paths) * paths.visible(group)
+            output.add_to_targets(group, seen.to(value.dtype) @ _of(value, group.sources))
+        return output.result()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        paths = ctx.paths
-        given = (*ctx.saved_tensors, gradient)
-        queries, keys, values, gradients = (_as_grid(tensor, paths) for tensor in given)
-        to_query, to_key, to_value = (_sums_like(grid) for grid in (queries, keys, values))
-        for tile in paths.tiles:
-            weights, scale = _weights(queries, keys, tile, paths)
-            visible = paths.visible(tile)
-            arriving = _cut(gradients, tile.targets)
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, None]:
+        paths, (query, key, value) = ctx.paths, ctx.saved_tensors
+        to_query, to_key, to_value = (_Sums(one, paths) for one in (query, key, value))
+        for group in paths.groups:
+            weights = _weights(query, key, group, paths)
+            visible = paths.visible(group)
+            arriving = _of(gradient, group.targets)
             seen = (weights * visible).to(arriving.dtype)
-            _add(to_value, tile.sources, seen.mT @ arriving)
-            to_weights = (arriving @ _cut(values, tile.sources).mT).to(weights.dtype) * visible
+            to_value.add_to_sources(group, seen.mT @ arriving)
+            to_weights = (arriving @ _of(value, group.sources).mT).to(weights.dtype) * visible
             # Derivative of a softmax over the queries.
             mean = (weights * to_weights).sum(dim=-2, keepdim=True)
-            to_logits = (weights * (to_weights - mean) * scale).to(queries.dtype)
-            _add(to_query, tile.targets, to_logits @ _cut(keys, tile.sources))
-            _add(to_key, tile.sources, to_logits.mT @ _cut(queries, tile.targets))
-        results = (grid.flatten(2, 3).to(gradient.dtype) for grid in (to_query, to_key, to_value))
-        return (*results, None)  # pyright: ignore[reportReturnType]
+            to_logits = (weights * (to_weights - mean) * _scale(query)).to(query.dtype)
+            to_query.add_to_targets(group, to_logits @ _of(key, group.sources))
+            to_key.add_to_sources(group, to_logits.mT @ _of(query, group.targets))
+        return to_query.result(), to_key.result(), to_value.result(), None
 
 
-def _weights(queries: Tensor, keys: Tensor, tile: Tile, paths: LightPaths) -> tuple[Tensor, float]:
-    """W of a tile, `[B,heads,T,S]`, whose columns sum to 1, and the scale of the logits."""
-    scale = 1.0 / math.sqrt(queries.shape[-1])
-    logits = (_cut(queries, tile.targets) * scale) @ _cut(keys, tile.sources).mT
-    log_mask = paths.log_mask(tile)
-    return (logits.to(log_mask.dtype) + log_mask).softmax(dim=-2), scale
+class _Sums:
+    """What tiles give to the tokens of a picture, like a tensor `[B,heads,N,d]`.
+
+    Tile after tile, so that the result is the same every time on a GPU, too, and half precision is
+    summed in float32.
+    """
+
+    def __init__(self, like: Tensor, paths: LightPaths) -> None:
+        self.dtype = like.dtype
+        total = torch.zeros_like(like, dtype=torch.promote_types(like.dtype, torch.float32))
+        self.grid = total.unflatten(2, (paths.scene.rows, paths.scene.columns))
+
+    def add_to_targets(self, group: TileGroup, tokens: Tensor) -> None:
+        """Add `[B,heads,G,T,d]`."""
+        self._add([tile.targets for tile in group.tiles], tokens)
+
+    def add_to_sources(self, group: TileGroup, tokens: Tensor) -> None:
+        """Add `[B,heads,G,S,d]`."""
+        self._add([tile.sources for tile in group.tiles], tokens)
+
+    def result(self) -> Tensor:
+        """`[B,heads,N,d]` in the dtype of the tensor that it is like."""
+        return self.grid.flatten(2, 3).to(self.dtype)
+
+    def _add(self, windows: list[Window], tokens: Tensor) -> None:
+        for window, some in zip(windows, tokens.unbind(dim=2), strict=True):
+            own = self.grid[(..., *window.slices, slice(None))]
+            own += some.unflatten(2, (window.height, window.width))
 
 
-def _as_grid(tokens: Tensor, paths: LightPaths) -> Tensor:
-    """`[B,heads,N,d]` to `[B,heads,R,C,d]`."""
-    return tokens.unflatten(2, (paths.scene.rows, paths.scene.columns))
+def _weights(query: Tensor, key: Tensor, group: TileGroup, paths: LightPaths) -> Tensor:
+    """W for the tiles of a group, `[B,heads,G,T,S]`; sums to 1 over the targets."""
+    logits = (_of(query, group.targets) * _scale(query)) @ _of(key, group.sources).mT
+    log_mask = paths.log_mask(group)
+    return (logits.to(log_mask.dtype) + log_mask).softmax(dim=-2)
 
 
-def _sums_like(grid: Tensor) -> Tensor:
-    """Zeros in which half precision can be summed."""
-    return torch.zeros_like(grid, dtype=torch.promote_types(grid.dtype, torch.float32))
+def _scale(query: Tensor) -> float:
+    return 1.0 / math.sqrt(query.shape[-1])
 
 
-def _cut(grid: Tensor, window: Window) -> Tensor:
-    """The tokens of a window, `[B,heads,n,d]`."""
-    return grid[(..., *window.slices, slice(None))].flatten(2, 3)
-
-
-def _add(grid: Tensor, window: Window, tokens: Tensor) -> None:
-    """Add `[B,heads,n,d]` to the tokens of a window."""
-    grid[(..., *window.slices, slice(None))] += tokens.unflatten(2, (window.height, window.width))
+def _of(tokens: Tensor, numbers: Tensor) -> Tensor:
+    """Some of `[B,heads,N,d]`, by their numbers `[G,n]`: `[B,heads,G,n,d]`."""
+    return tokens.index_select(2, numbers.flatten()).unflatten(2, numbers.shape)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TokenScene:
-    """A condition on a grid of R × C tokens.
+    """A condition on a grid of R × C = N tokens, numbered row by row.
 
     Args:
         disparity: `[B,R,C]`.
@@ -45,11 +45,19 @@ class TokenScene:
 
     @cached_property
     def positions(self) -> Tensor:
-        """Centres of the tokens `[R,C,2]` as (x, y), -1..1 between the picture's edges."""
-        y, x = (
-            (torch.arange(count, device=self.radius.device, dtype=torch.float64) * 2 + 1) / count
-            - 1
-            for count in (self.rows, self.columns)
+        """Centres of the tokens `[N,2]` as (x, y), -1..1 between the picture's edges."""
+        size = torch.tensor([self.columns, self.rows], dtype=torch.float64)
+        centres = (2.0 * self._numbers().flip(-1) + 1.0) / size - 1.0
+        return centres.to(self.disparity)
+
+    @cached_property
+    def places(self) -> Tensor:
+        """Where the tokens lie, `[N,2]` as (row, column), in units of the radius."""
+        return (self._numbers() * torch.tensor(self.token_step)).to(self.radius)
+
+    def _numbers(self) -> Tensor:
+        """Row and column of every token, `[N,2]` float64."""
+        rows, columns = (
+            torch.arange(count, dtype=torch.float64) for count in (self.rows, self.columns)
         )
-        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
-        return grid.to(self.disparity.dtype)
+        return torch.cartesian_prod(rows, columns)

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...lens.window import Window
 from .token_scene import TokenScene
 
 # A point at disparity 1 lies in the lens: rays from it have no direction.
@@ -26,7 +25,7 @@ SEGMENT_STEP = (0.4142135623730951, 0.7320508075688772)
 
 
 @torch.no_grad()
-def visible_fraction(scene: TokenScene, targets: Window, sources: Window) -> Tensor:
+def visible_fraction(scene: TokenScene, targets: Tensor, sources: Tensor) -> Tensor:
     """How much of each source is visible from each target.
 
     The published code compares the scene with the ray of the source, but places the ray's points by
@@ -35,39 +34,34 @@ def visible_fraction(scene: TokenScene, targets: Window, sources: Window) -> Ten
 
     Args:
         scene: the tokens.
-        targets: window of tokens on the sensor, T of them.
-        sources: window of tokens that light comes from, S of them.
+        targets: groups of tokens on the sensor, `[G,T]`.
+        sources: tokens that light comes from, for each group, `[G,S]`.
 
     Returns:
-        `[B,T,S]`, 0..1 in whole supersamples.
+        `[B,G,T,S]`, 0..1 in whole supersamples.
     """
+    disparity = scene.disparity.flatten(1)
+    own, light = disparity[:, targets], disparity[:, sources]  # [B,G,T] and [B,G,S]
     if scene.segments == 0:
-        shape = (len(scene.disparity), targets.height * targets.width)
-        return scene.disparity.new_ones(*shape, sources.height * sources.width)
-    own = targets.of(scene.disparity).flatten(1)  # [B,T]
-    light = sources.of(scene.disparity).flatten(1)  # [B,S]
-    here, there = (_positions(scene, window) for window in (targets, sources))
+        return torch.ones_like(own[..., None] + light[..., None, :])
+    here, there = scene.positions[targets], scene.positions[sources]
     fractions = torch.linspace(FIRST_SEGMENT, LAST_SEGMENT, scene.segments).to(own)
-    of_target, of_source = (  # Disparity of the points on the ray, [B,n,T] and [B,n,S].
-        fractions[:, None] * disparity[:, None] + (1.0 - fractions[:, None])
-        for disparity in (own, light)
+    of_target, of_source = (  # Disparity of the points on the ray, [B,n,G,T] and [B,n,G,S].
+        fractions[:, None, None] * values[:, None] + (1.0 - fractions[:, None, None])
+        for values in (own, light)
     )
     before_lens = light.clamp(max=NEAREST)
     slant = before_lens / (1.0 - before_lens)
-    # How far each point lies towards the source's image, [B,n,T,S].
-    along = ((1.0 - of_target) / of_target)[..., None] * slant[:, None, None]
-    points = here[:, None] + along[..., None] * (there[None] - here[:, None])  # [B,n,T,S,2]
+    # How far each point lies towards the source's image, [B,n,G,T,S].
+    along = ((1.0 - of_target) / of_target)[..., None] * slant[:, None, :, None]
+    towards = there[:, None] - here[:, :, None]
+    points = here[:, :, None] + along[..., None] * towards  # [B,n,G,T,S,2]
     hidden = torch.zeros_like(along[:, 0])
-    places = places_beside(scene.supersamples, scene.segments, scene.rows, scene.columns)
-    for beside in places.to(own):
-        met = _looked_up(scene.fine_disparity, points + beside[:, None, None])
-        hidden += (met > of_source[:, :, None]).any(dim=1)
+    places = places_beside(scene.supersamples, scene.segments, scene.rows, scene.columns).to(own)
+    for beside in places:
+        met = _looked_up(scene.fine_disparity, points + beside[:, None, None, None])
+        hidden += (met > of_source[..., None, :]).any(dim=1)
     return 1.0 - hidden / scene.supersamples
-
-
-def _positions(scene: TokenScene, window: Window) -> Tensor:
-    """Centres of the tokens in a window, `[T,2]`."""
-    return scene.positions[window.slices].flatten(0, 1)
 
 
 def places_beside(supersamples: int, segments: int, rows: int, columns: int) -> Tensor:
@@ -96,7 +90,7 @@ def places_beside(supersamples: int, segments: int, rows: int, columns: int) -> 
 
 
 def _looked_up(disparity: Tensor, points: Tensor) -> Tensor:
-    """`[B,1,h,w]` at places `[B,n,T,S,2]`, to `[B,n,T,S]`; 0 outside the picture."""
-    places = points.flatten(1, 2)
+    """`[B,1,h,w]` at places `[B,…,2]`, to `[B,…]`; 0 outside the picture."""
+    places = points.flatten(1, -3)
     found = F.grid_sample(disparity, places, align_corners=False, padding_mode="zeros")
-    return found[:, 0].unflatten(1, points.shape[1:3])
+    return found[:, 0].view(points.shape[:-1])

@@ -103,8 +103,8 @@ def test_every_setting_gives_the_published_numbers(grid: str, run: str) -> None:
 def test_what_is_hidden_is_what_was_hidden(run: str) -> None:
     arrays, scene = detail("g8x8", run)
     paths = scene.for_tokens(64)
-    (tile,) = paths.tiles
-    hidden = 1 - paths.visible(tile)
+    (group,) = paths.groups
+    hidden = 1 - paths.visible(group)[:, :, 0]
     torch.testing.assert_close(hidden, arrays[f"g8x8_{run}_occ_map"], atol=1e-6, rtol=0)
     assert 0.01 < float(hidden.mean()) < 0.99
 
