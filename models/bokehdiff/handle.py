@@ -121,7 +121,7 @@ def render_bokehdiff(
         aperture: the model knows round ones, of even brightness. That is logged.
         options: weights and strength.
         on_progress: called with the finished fraction, 0..1.
-        view: how blurred the whole picture is; `image` is all of it.
+        view: not used: `image` is always the whole picture.
 
     Returns:
         Linear light `[B,3,H,W]`, 0..1.
@@ -130,6 +130,7 @@ def render_bokehdiff(
         InputError: the image has not three colours.
         FileError: as `load_networks`.
     """
+    del view
     if image.shape[1] != 3:
         received = f"{image.shape[1]} channels"
         raise InputError("image", received, "BokehDiff renders colour pictures.")
@@ -138,10 +139,7 @@ def render_bokehdiff(
     dtype = compute_dtype(image.device, DTYPES)
     networks = loaded(load_networks, options.weights, options.base, dtype)
     report = on_progress or (lambda fraction: None)
-    whole = view or View.of(defocus)
-    maps = condition_maps(
-        padded(defocus.float()), whole.least_radius, whole.largest_radius, options.strength
-    )
+    maps = condition_maps(padded(defocus.float()), options.strength)
     coded = padded(linear_to_srgb(image).float().clamp(0.0, 1.0))
     latents = _encoded(networks.vae, coded)
     report(ENCODED)
@@ -152,7 +150,7 @@ def render_bokehdiff(
             latents,
             maps,
             networks.prompt,
-            overlap_for(options.strength * whole.max_radius),
+            overlap_for(options.strength * float(defocus.abs().amax())),
             lambda fraction: report(ENCODED + (DENOISED - ENCODED) * fraction),
         )
     picture = _decoded(networks.vae, blurred)[..., : image.shape[-2], : image.shape[-1]]

@@ -20,15 +20,12 @@ from .visibility import visible_fraction
 # Side of a tile of sources, tokens.
 TILE = 8
 # A target counts as reached while the logarithm of its mask is above this. What a source loses so
-# is at most 2 N exp(Δ − 60) of its light, where N is the number of tokens and Δ the largest
-# difference between the logits of two queries: 1e-4 for 2048² px and Δ = 40.
-LEAST_LOG_MASK = -60.0
-# Windows of targets are so many tokens wider than their sources on each side, or a multiple of it,
-# so that many tiles have windows of one size and can be computed together.
-REACH_STEP = 2
+# is at most 2 N exp(Δ − 50) of its light, where N is the number of tokens and Δ the largest
+# difference between the logits of two queries: 1e-3 for 2048² px and Δ = 32.
+LEAST_LOG_MASK = -50.0
 # How many pairs of source and target are computed together. On a CPU what fits into its caches is
 # fastest, on a GPU few large kernels are; a single tile with all targets may have more.
-PAIRS_ON_CPU, PAIRS_ON_GPU = 2**15, 2**21
+PAIRS_ON_CPU, PAIRS_ON_GPU = 2**14, 2**20
 # Visibility is kept for all layers while it takes no more than this in all, bytes.
 KEPT_BYTES = 2**28
 
@@ -117,17 +114,18 @@ def _tiles(scene: TokenScene, least_log_mask: float) -> Iterator[Tile]:
     corners = product(range(0, scene.rows, TILE), range(0, scene.columns, TILE))
     for (top, left), distance in zip(corners, reaches, strict=True):
         sources = Window(top, left, top + TILE, left + TILE).within(scene.rows, scene.columns)
-        top, bottom = _reached(sources.top, sources.bottom, distance, scene, axis=0)
-        left, right = _reached(sources.left, sources.right, distance, scene, axis=1)
+        top, bottom = _reached(top, distance, scene, axis=0)
+        left, right = _reached(left, distance, scene, axis=1)
         yield Tile(sources, Window(top, left, bottom, right))
 
 
-def _reached(
-    first: int, last: int, distance: float, scene: TokenScene, axis: int
-) -> tuple[int, int]:
-    """First and last row, or column, around those of a tile; as many wherever the tile lies."""
+def _reached(first: int, distance: float, scene: TokenScene, axis: int) -> tuple[int, int]:
+    """First and last row, or column, around those of a tile.
+
+    As many wherever the tile lies, so that many tiles can be computed together.
+    """
     count = (scene.rows, scene.columns)[axis]
-    steps = math.ceil(int(distance / scene.token_step[axis]) / REACH_STEP) * REACH_STEP
+    steps = int(distance / scene.token_step[axis])
     length = min(TILE + 2 * steps, count)
     start = min(max(first - steps, 0), count - length)
     return start, start + length

@@ -38,27 +38,25 @@ LEAST_OVERLAP, MOST_OVERLAP = 16, 32
 TILES_AT_ONCE = 4
 
 
-def condition_maps(
-    defocus: Tensor, least: float, largest: float, strength: float
-) -> tuple[Tensor, Tensor]:
+def condition_maps(defocus: Tensor, strength: float) -> tuple[Tensor, Tensor]:
     """What the model is told of a picture's depth and blur.
 
     Signed blur grows linearly with disparity, so that the normalised disparity which the model
-    wants is the normalised blur, too.
+    wants is the normalised blur, too. Its range is that of surfaces, not of stray pixels: bright
+    ones smaller than 3 × 3 px do not count.
 
     Args:
-        defocus: signed blur radius `[B,1,H,W]`, px.
-        least: the smallest in the whole picture, px.
-        largest: the largest, px.
+        defocus: signed blur radius of a whole picture, `[1,1,H,W]`, px.
         strength: factor on the radius.
 
     Returns:
         Disparity, 0..1 with 1 = nearest, and radius as the model counts it, in units of 10 px.
     """
-    spread = largest - least
-    disparity = (defocus - least) / spread if spread > 0 else torch.zeros_like(defocus)
-    told = defocus.abs() * (strength / TRUE_PER_TOLD / PX_PER_UNIT)
-    return disparity.clamp(0.0, 1.0), told
+    eroded = -F.max_pool2d(-defocus, 3, stride=1, padding=1)
+    least, largest = F.max_pool2d(eroded, 3, stride=1, padding=1).aminmax()
+    spread = (largest - least).clamp(min=torch.finfo(defocus.dtype).tiny)
+    disparity = ((defocus - least) / spread).clamp(0.0, 1.0)
+    return disparity, defocus.abs() * (strength / TRUE_PER_TOLD / PX_PER_UNIT)
 
 
 def padded(values: Tensor) -> Tensor:

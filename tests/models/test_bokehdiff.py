@@ -197,17 +197,24 @@ class TestTheStep:
         torch.testing.assert_close(found, stepped.prev_sample, atol=1e-5, rtol=1e-5)
 
     def test_the_model_is_told_normalised_disparity_and_tenths_of_the_radius(self) -> None:
-        defocus = torch.tensor([-30.4, 0.0, 7.6]).view(1, 1, 1, 3)
-        disparity, radius = condition_maps(defocus, -30.4, 7.6, 1.0)
-        assert disparity.flatten().tolist() == pytest.approx([0.0, 0.8, 1.0])
-        assert radius.flatten().tolist() == pytest.approx([2.0, 0.0, 0.5])
+        defocus = torch.tensor([-30.4, 0.0, 7.6]).repeat_interleave(3).expand(1, 1, 3, 9)
+        disparity, radius = condition_maps(defocus, 1.0)
+        assert disparity[0, 0, 1, ::3].tolist() == pytest.approx([0.0, 0.8, 1.0])
+        assert radius[0, 0, 1, ::3].tolist() == pytest.approx([2.0, 0.0, 0.5])
         # As told by the published code with its own K.
-        assert condition_maps(defocus, -30.4, 7.6, TRUE_PER_TOLD)[1].flatten().tolist() == (
-            pytest.approx([3.04, 0.0, 0.76])
-        )
+        told = condition_maps(defocus, TRUE_PER_TOLD)[1]
+        assert told[0, 0, 1, ::3].tolist() == pytest.approx([3.04, 0.0, 0.76])
+
+    def test_a_stray_pixel_does_not_change_the_disparity_of_all_others(self) -> None:
+        defocus = torch.linspace(-10, 0, 64).expand(1, 1, 64, 64).clone()
+        clean = condition_maps(defocus, 1.0)[0]
+        defocus[0, 0, 30, 30] = 1000.0
+        spoilt = condition_maps(defocus, 1.0)[0]
+        assert float(spoilt[0, 0, 30, 30]) == 1.0
+        torch.testing.assert_close(spoilt[..., 40:, :], clean[..., 40:, :], atol=0.02, rtol=0)
 
     def test_without_blur_there_is_no_disparity_either(self) -> None:
-        disparity, radius = condition_maps(torch.zeros(1, 1, 2, 2), 0.0, 0.0, 1.0)
+        disparity, radius = condition_maps(torch.zeros(1, 1, 2, 2), 1.0)
         assert float(disparity.abs().amax()) == float(radius.abs().amax()) == 0.0
 
     def test_true_blur_is_so_much_wider_than_what_training_told(self) -> None:
@@ -310,6 +317,20 @@ class TestTiles:
         # The scene reaches the network through its two self-attentions alone.
         assert float((outputs[0] - outputs[2]).abs().amax()) > 1e-4
         assert processor.condition is None
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+    def test_half_precision_gives_nearly_the_same(self, unet: Any, dtype: torch.dtype) -> None:
+        processor = install_pisa(unet)
+        disparity = torch.linspace(0, 0.9, 128).expand(1, 1, 80, 128)
+        given = (
+            *(noise(1, 4, 10, 16), (disparity, 3 * (0.9 - disparity)), PROMPT_OF_ONES, 16),
+            lambda part: None,
+        )
+        exact = blurred_latents(unet, processor, *given)
+        half = blurred_latents(unet.to(dtype), processor, *given)
+        assert half.dtype == torch.float32
+        error = (half - exact).abs().amax() / exact.abs().amax()
+        assert float(error) < 6 * torch.finfo(dtype).eps
 
 
 @pytest.fixture
