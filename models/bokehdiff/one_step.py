@@ -120,8 +120,9 @@ def _noise(
     seen = torch.cat([tile.of(latents) for tile in group]).to(unet.dtype)
     disparity, radius = (torch.cat([_in_px(tile).of(one) for tile in group]) for one in maps)
     size = PX_PER_LATENT * latents.shape[-2], PX_PER_LATENT * latents.shape[-1]
-    # As published, the place of a tile counts in latents.
-    ids = [time_ids(size, (tile.top, tile.left), size, seen) for tile in group]
+    # As published, the place of a tile counts in latents. Half precision knows no odd numbers above
+    # 2048, so these stay in float32.
+    ids = [time_ids(size, (tile.top, tile.left), size, latents) for tile in group]
     text = prompt.to(seen, len(group))
     with conditioned(processor, PisaCondition(disparity, radius)):
         return unet(
