@@ -1,0 +1,1 @@
+"""FLUX with condition tokens: DeblurNet, BokehNet and DiffCamera."""

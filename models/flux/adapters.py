@@ -1,0 +1,169 @@
+"""Low-rank adapters (LoRA) that change the base model for the tokens of conditions alone.
+
+The published names and shapes; the base weights are never touched, so several adapters can be at
+work in one pass, each on its own tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Linear = tuple[int, int]  # channels in and out
+
+
+@dataclass(frozen=True)
+class FluxShape:
+    """The sizes of a FLUX transformer.
+
+    Args:
+        channels: of a token of the picture.
+        width: of the transformer.
+        double_blocks: number of blocks with weights of their own for text.
+        single_blocks: number of blocks without.
+    """
+
+    channels: int
+    width: int
+    double_blocks: int
+    single_blocks: int
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> FluxShape:
+        """From the configuration of diffusers' `FluxTransformer2DModel`."""
+        width = config["num_attention_heads"] * config["attention_head_dim"]
+        counts = config["num_layers"], config["num_single_layers"]
+        return cls(config["in_channels"], width, *counts)
+
+
+FLUX_DEV = FluxShape(channels=64, width=3072, double_blocks=19, single_blocks=38)
+
+# Channels in and out, in widths of the transformer.
+_DOUBLE_BLOCK = {
+    "norm1.linear": (1, 6),
+    "attn.to_q": (1, 1),
+    "attn.to_k": (1, 1),
+    "attn.to_v": (1, 1),
+    "attn.to_out.0": (1, 1),
+    "ff.net.2": (4, 1),
+}
+_SINGLE_BLOCK = {
+    "norm.linear": (1, 3),
+    "attn.to_q": (1, 1),
+    "attn.to_k": (1, 1),
+    "attn.to_v": (1, 1),
+    "proj_mlp": (1, 4),
+    "proj_out": (5, 1),
+}
+EMBEDDER = "x_embedder"
+
+
+def adaptable_layers(shape: FluxShape) -> dict[str, Linear]:
+    """What the published adapters change, with diffusers' names: the most that an adapter can."""
+    layers = {EMBEDDER: (shape.channels, shape.width)}
+    blocks = (
+        ("transformer_blocks", shape.double_blocks, _DOUBLE_BLOCK),
+        ("single_transformer_blocks", shape.single_blocks, _SINGLE_BLOCK),
+    )
+    for family, count, linears in blocks:
+        for index in range(count):
+            for name, (inputs, outputs) in linears.items():
+                size = (inputs * shape.width, outputs * shape.width)
+                layers[f"{family}.{index}.{name}"] = size
+    return layers
+
+
+class LowRank(nn.Module):
+    """An update of a linear layer: `x ↦ scale · B A x` (LoRA, eq. 3)."""
+
+    def __init__(self, inputs: int, outputs: int, rank: int, scale: float = 1.0) -> None:
+        super().__init__()
+        self.lora_A = nn.Linear(inputs, rank, bias=False)
+        self.lora_B = nn.Linear(rank, outputs, bias=False)
+        self.scale = scale
+
+    def add_to(self, result: Tensor, tokens: Tensor) -> None:
+        """Add the update for tokens `[B,T,C]` to `result`, in place."""
+        inner = F.linear(tokens, self.lora_A.weight.to(tokens.dtype))
+        outer = self.lora_B.weight.to(tokens.dtype).T.expand(len(tokens), -1, -1)
+        result.baddbmm_(inner, outer, alpha=self.scale)
+
+
+class Adapter(nn.Module):
+    """The updates of one adapter. Its parameters have the published names, less their prefix.
+
+    Args:
+        layers: names of the layers that it changes, with their sizes.
+        ranks: rank of all updates, or by name.
+        scales: by name; 1 where none is given.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, Linear],
+        ranks: int | Mapping[str, int],
+        scales: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self._by_name: dict[str, LowRank] = {}
+        for name, (inputs, outputs) in layers.items():
+            rank = ranks if isinstance(ranks, int) else ranks[name]
+            update = LowRank(inputs, outputs, rank, (scales or {}).get(name, 1.0))
+            self._by_name[name] = update
+            _add_at(self, name, update)
+
+    def add_update(self, layer: str, tokens: Tensor, result: Tensor) -> None:
+        """Add what the adapter changes at a layer.
+
+        Args:
+            layer: its name.
+            tokens: what went into it, `[B,T,C]`.
+            result: what came out, changed in place.
+        """
+        update = self._by_name.get(layer)
+        if update is not None:
+            update.add_to(result, tokens)
+
+    @property
+    def ranks(self) -> dict[str, int]:
+        """Rank of each update by the name of its layer."""
+        return {name: update.lora_A.out_features for name, update in self._by_name.items()}
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """Scale of each update by the name of its layer."""
+        return {name: update.scale for name, update in self._by_name.items()}
+
+
+def new_adapter(
+    layers: Mapping[str, Linear], rank: int, generator: torch.Generator | None = None
+) -> Adapter:
+    """An adapter to be trained: A is Gaussian with deviation 1/rank, B zero, so it changes nothing.
+
+    Args:
+        layers: what it shall change, such as `adaptable_layers`.
+        rank: of all updates.
+        generator: on the CPU.
+    """
+    adapter = Adapter(layers, rank)
+    for name, parameter in adapter.named_parameters():
+        if "lora_B" in name:
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.normal_(parameter, std=1.0 / rank, generator=generator)
+    return adapter
+
+
+def _add_at(root: nn.Module, name: str, module: nn.Module) -> None:
+    """Put a module below `root` under a dotted name."""
+    *path, last = name.split(".")
+    for step in path:
+        if step not in dict(root.named_children()):
+            root.add_module(step, nn.Module())
+        root = root.get_submodule(step)
+    root.add_module(last, module)
