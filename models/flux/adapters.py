@@ -6,7 +6,7 @@ work in one pass, each on its own tokens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,12 +87,6 @@ class LowRank(nn.Module):
         self.lora_B = nn.Linear(rank, outputs, bias=False)
         self.scale = scale
 
-    def add_to(self, result: Tensor, tokens: Tensor) -> None:
-        """Add the update for tokens `[B,T,C]` to `result`, in place."""
-        inner = F.linear(tokens, self.lora_A.weight.to(tokens.dtype))
-        outer = self.lora_B.weight.to(tokens.dtype).T.expand(len(tokens), -1, -1)
-        result.baddbmm_(inner, outer, alpha=self.scale)
-
 
 class Adapter(nn.Module):
     """The updates of one adapter. Its parameters have the published names, less their prefix.
@@ -117,17 +111,27 @@ class Adapter(nn.Module):
             self._by_name[name] = update
             _add_at(self, name, update)
 
-    def add_update(self, layer: str, tokens: Tensor, result: Tensor) -> None:
-        """Add what the adapter changes at a layer.
+    def add_updates(self, layers: Sequence[str], tokens: Tensor, results: Sequence[Tensor]) -> None:
+        """Add what the adapter changes at layers with the same input.
 
         Args:
-            layer: its name.
-            tokens: what went into it, `[B,T,C]`.
-            result: what came out, changed in place.
+            layers: their names; those that it does not change are passed over.
+            tokens: what went into them, `[B,T,C]`.
+            results: what came out of each, changed in place.
         """
-        update = self._by_name.get(layer)
-        if update is not None:
-            update.add_to(result, tokens)
+        changed = [
+            (self._by_name[layer], result)
+            for layer, result in zip(layers, results, strict=True)
+            if layer in self._by_name
+        ]
+        if not changed:
+            return
+        downs = [update.lora_A.weight for update, _ in changed]
+        down = downs[0] if len(downs) == 1 else torch.cat(downs)
+        inner = F.linear(tokens, down.to(tokens.dtype)).split([len(one) for one in downs], dim=-1)
+        for (update, result), own in zip(changed, inner, strict=True):
+            up = update.lora_B.weight.to(tokens.dtype).T.expand(len(tokens), -1, -1)
+            result.baddbmm_(own, up, alpha=update.scale)
 
     @property
     def ranks(self) -> dict[str, int]:

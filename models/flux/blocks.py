@@ -6,7 +6,7 @@ hooks that bring weights to the device keep working.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,56 +66,54 @@ class DoubleBlock(nn.Module):
         block, parts = self.block, step.arrangement.image_parts
         rows = self._linear("norm1.linear", step.embedding, step.arrangement.modulation_parts)
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = rows.chunk(6, dim=-1)
-        queries, keys, values = self._image_heads(
-            modulated(block.norm1.norm(image), shift, scale, parts), parts
-        )
+        normed = modulated(block.norm1.norm(image), shift, scale, parts)
         if text is None:
-            attended = attend(queries, keys, values, step, self.index)
+            attended = attend(*self._image_heads(normed, parts), step, self.index)
         else:
-            of_text = block.norm1_context.linear(step.embedding[:, :1]).chunk(6, dim=-1)
-            heads = self._text_heads(block.norm1_context.norm(text), of_text[0], of_text[1])
-            place = step.arrangement.text_start
-            joint = [
-                torch.cat([own[:, :place], prompt, own[:, place:]], dim=1)
-                for own, prompt in zip((queries, keys, values), heads, strict=True)
-            ]
-            everything = attend(*joint, step, self.index)
-            attended, attended_text = parted(everything, place, text.shape[1])
-            text = self._text_behind(text, attended_text, *of_text[2:])
+            attended, text = self._attended_with_text(normed, text, step)
         image = add_gated(image, gate, self._linear("attn.to_out.0", attended, parts), parts)
         inner = block.ff.net[0](modulated(block.norm2(image), mlp_shift, mlp_scale, parts))
         image = add_gated(image, mlp_gate, self._linear("ff.net.2", inner, parts), parts)
         return limited(image), text
 
+    def _attended_with_text(
+        self, normed: Tensor, text: Tensor, step: Pass
+    ) -> tuple[Tensor, Tensor]:
+        """Attention of picture and conditions to all, and the prompt behind the block."""
+        block, place = self.block, step.arrangement.text_start
+        rows = block.norm1_context.linear(step.embedding[:, :1]).chunk(6, dim=-1)
+        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = rows
+        of_image = self._image_heads(normed, step.arrangement.image_parts)
+        of_text = self._text_heads(torch.addcmul(shift, block.norm1_context.norm(text), 1 + scale))
+        queries, keys, values = (
+            torch.cat([image[:, :place], prompt, image[:, place:]], dim=1)
+            for image, prompt in zip(of_image, of_text, strict=True)
+        )
+        everything = attend(queries, keys, values, step, self.index)
+        attended, attended_text = parted(everything, place, text.shape[1])
+        text = torch.addcmul(text, gate, block.attn.to_add_out(attended_text))
+        normed = torch.addcmul(mlp_shift, block.norm2_context(text), 1 + mlp_scale)
+        return attended, limited(torch.addcmul(text, mlp_gate, block.ff_context(normed)))
+
     def _image_heads(self, normed: Tensor, parts: Sequence[Part]) -> tuple[Tensor, Tensor, Tensor]:
         attn = self.block.attn
+        layers = {f"{self.path}.attn.to_{name}": getattr(attn, f"to_{name}") for name in "qkv"}
         queries, keys, values = (
-            self._linear(f"attn.to_{name}", normed, parts).unflatten(-1, (attn.heads, -1))
-            for name in "qkv"
+            result.unflatten(-1, (attn.heads, -1)) for result in adapted(layers, normed, parts)
         )
         return attn.norm_q(queries), attn.norm_k(keys), values
 
-    def _text_heads(
-        self, normed: Tensor, shift: Tensor, scale: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _text_heads(self, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         attn = self.block.attn
-        normed = torch.addcmul(shift, normed, 1 + scale)
         queries, keys, values = (
             linear(normed).unflatten(-1, (attn.heads, -1))
             for linear in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
         )
         return attn.norm_added_q(queries), attn.norm_added_k(keys), values
 
-    def _text_behind(self, text: Tensor, attended: Tensor, *rows: Tensor) -> Tensor:
-        gate, mlp_shift, mlp_scale, mlp_gate = rows
-        block = self.block
-        text = torch.addcmul(text, gate, block.attn.to_add_out(attended))
-        normed = torch.addcmul(mlp_shift, block.norm2_context(text), 1 + mlp_scale)
-        return limited(torch.addcmul(text, mlp_gate, block.ff_context(normed)))
-
     def _linear(self, name: str, tokens: Tensor, parts: Sequence[Part]) -> Tensor:
         layer = self.block.get_submodule(name)
-        return adapted(layer, f"{self.path}.{name}", tokens, parts)
+        return adapted({f"{self.path}.{name}": layer}, tokens, parts)[0]
 
 
 class SingleBlock(nn.Module):
@@ -147,41 +145,44 @@ class SingleBlock(nn.Module):
         rows = self._linear("norm.linear", step.embedding, arrangement.modulation_parts)
         shift, scale, gate = rows.chunk(3, dim=-1)
         normed = modulated(block.norm.norm(tokens), shift, scale, parts)
-        keys = block.attn.norm_k(self._heads("to_k", normed, parts))
-        values = self._heads("to_v", normed, parts)
         if picture_only:
+            keys, values = self._heads("kv", normed, parts)
             picture = arrangement.picture_tokens
             tokens, normed = tokens[:, picture], normed[:, picture]
             parts = (Part(slice(0, arrangement.picture), 0, None),)
-        queries = block.attn.norm_q(self._heads("to_q", normed, parts))
+            (queries,) = self._heads("q", normed, parts)
+        else:
+            queries, keys, values = self._heads("qkv", normed, parts)
+        queries, keys = block.attn.norm_q(queries), block.attn.norm_k(keys)
         attended = attend(queries, keys, values, step, self.index, picture_only)
         inner = block.act_mlp(self._linear("proj_mlp", normed, parts))
         change = self._linear("proj_out", torch.cat([attended, inner], dim=-1), parts)
         return limited(add_gated(tokens, gate, change, parts))
 
-    def _heads(self, name: str, normed: Tensor, parts: Sequence[Part]) -> Tensor:
-        heads = self.block.attn.heads
-        return self._linear(f"attn.{name}", normed, parts).unflatten(-1, (heads, -1))
+    def _heads(self, names: str, normed: Tensor, parts: Sequence[Part]) -> list[Tensor]:
+        attn = self.block.attn
+        layers = {f"{self.path}.attn.to_{name}": getattr(attn, f"to_{name}") for name in names}
+        return [result.unflatten(-1, (attn.heads, -1)) for result in adapted(layers, normed, parts)]
 
     def _linear(self, name: str, tokens: Tensor, parts: Sequence[Part]) -> Tensor:
         layer = self.block.get_submodule(name)
-        return adapted(layer, f"{self.path}.{name}", tokens, parts)
+        return adapted({f"{self.path}.{name}": layer}, tokens, parts)[0]
 
 
-def adapted(layer: nn.Module, name: str, tokens: Tensor, parts: Sequence[Part]) -> Tensor:
-    """A linear layer over all tokens, with the updates of each part's adapter.
+def adapted(layers: Mapping[str, nn.Module], tokens: Tensor, parts: Sequence[Part]) -> list[Tensor]:
+    """Linear layers with the same input, over all tokens, with the updates of parts' adapters.
 
     Args:
-        layer: of the base model.
-        name: of the layer, as adapters know it.
+        layers: of the base model, by the names that adapters know.
         tokens: `[B,T,C]`.
         parts: of the tokens.
     """
-    result = layer(tokens)
+    results = [layer(tokens) for layer in layers.values()]
     for part in parts:
         if part.adapter is not None:
-            part.adapter.add_update(name, tokens[:, part.tokens], result[:, part.tokens])
-    return result
+            own = [result[:, part.tokens] for result in results]
+            part.adapter.add_updates(list(layers), tokens[:, part.tokens], own)
+    return results
 
 
 def attend(

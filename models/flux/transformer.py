@@ -201,7 +201,7 @@ class ConditionedFlux(nn.Module):
     def _adapted_embedding(self, tokens: Tensor, adapter: str | None) -> Tensor:
         result = self.x_embedder(tokens)
         if adapter is not None:
-            self._adapters()[adapter].add_update(EMBEDDER, tokens, result)
+            self._adapters()[adapter].add_updates([EMBEDDER], tokens, [result])
         return result
 
     def _through_blocks(self, image: Tensor, text: Tensor | None, step: Pass) -> Tensor:

@@ -1,0 +1,262 @@
+"""Time and memory of FLUX with two conditions, against the published forward written plainly.
+
+python benchmarks/flux_forward.py                # a small transformer on one thread of the CPU
+python benchmarks/flux_forward.py --device cuda  # FLUX.1-dev's size with random weights, bfloat16
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import FluxTransformer2DModel
+from flux_published import add_peft_adapter, published_forward
+from focuspuller.models.flux.adapters import Adapter, adaptable_layers
+from focuspuller.models.flux.conditions import Prompt, Visibility
+from focuspuller.models.flux.denoiser import Denoiser
+from focuspuller.models.flux.layout import adapter_state
+from focuspuller.models.flux.networks import Kind, bokeh_conditions
+from focuspuller.models.flux.tokens import Grid, image_positions
+from focuspuller.models.flux.transformer import ConditionedFlux
+from measure import machine, peak_memory
+from methods import Target
+from torch import Tensor
+
+STEPS = 28
+# Each forward runs so often in a process, and has so many processes, taken in turns: the best
+# counts, since everything else on the machine only adds to the time.
+RUNS = 6
+ROUNDS = 3
+GUIDANCE = 1.0
+SIGMA = 0.7
+
+Velocity = Callable[[float], Tensor]  # of the same picture at any noise
+
+
+@dataclass(frozen=True)
+class Size:
+    """A transformer and what goes through it. The number of tokens to a channel is FLUX' own."""
+
+    config: dict[str, Any]
+    grid: Grid
+    text: int
+    rank: int
+    dtype: torch.dtype
+
+    @property
+    def tokens(self) -> int:
+        """Of prompt, picture and two conditions."""
+        return self.text + 3 * self.grid[0] * self.grid[1]
+
+
+SMALL = Size(
+    {
+        "num_layers": 4,
+        "num_single_layers": 8,
+        "attention_head_dim": 32,
+        "num_attention_heads": 4,
+        "joint_attention_dim": 64,
+        "pooled_projection_dim": 64,
+        "guidance_embeds": True,
+        "axes_dims_rope": (4, 14, 14),
+    },
+    grid=(12, 12),
+    text=24,
+    rank=3,
+    dtype=torch.float32,
+)
+# FLUX.1-dev and a picture of 1024×1024 px.
+REAL = Size({"guidance_embeds": True}, (64, 64), 512, 64, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Seconds of the first step of an image and of the others, and bytes at the most."""
+
+    first: float
+    further: float
+    peak: int
+
+    @property
+    def per_step(self) -> float:
+        """Seconds, over an image of `STEPS` steps."""
+        return (self.first + (STEPS - 1) * self.further) / STEPS
+
+
+class Scene:
+    """Random weights and inputs, the same in every process."""
+
+    def __init__(self, size: Size, device: str) -> None:
+        torch.manual_seed(0)
+        self.size = size
+        torch.set_default_dtype(size.dtype)
+        with torch.device(device):
+            self.base = FluxTransformer2DModel(**size.config).eval().requires_grad_(False)
+            shape = ConditionedFlux(self.base).shape
+            self.adapter = Adapter(adaptable_layers(shape), size.rank).requires_grad_(False)
+            config = self.base.config
+            tokens = (1, size.grid[0] * size.grid[1], config["in_channels"])
+            self.picture, sharp, defocus = (torch.randn(tokens) for _ in range(3))
+            self.prompt = Prompt(
+                torch.randn(1, size.text, config["joint_attention_dim"]),
+                torch.randn(1, config["pooled_projection_dim"]),
+            )
+        torch.set_default_dtype(torch.float32)
+        self.conditions = bokeh_conditions(sharp, defocus, size.grid)
+
+    def plain(self, visibility: Visibility) -> Callable[[], Velocity]:
+        """The published forward, for a new image."""
+        add_peft_adapter(self.base, Kind.BOKEH.value, adapter_state(self.adapter))
+        positions = image_positions(self.size.grid)
+
+        def velocity(sigma: float) -> Tensor:
+            timestep = torch.tensor([sigma], device=self.picture.device)
+            prompt, conditions = self.prompt, self.conditions
+            inputs = (self.picture, positions, timestep, GUIDANCE, prompt, conditions)
+            return published_forward(self.base, *inputs, visibility)
+
+        return lambda: velocity
+
+    def ours(self, visibility: Visibility) -> Callable[[], Velocity]:
+        """The forward over all tokens at once, for a new image.
+
+        Independent conditions are remembered.
+        """
+        model = ConditionedFlux(self.base)
+        model.adapters[Kind.BOKEH.value] = self.adapter
+
+        def new_image() -> Velocity:
+            grid, prompt, conditions = self.size.grid, self.prompt, self.conditions
+            denoiser = Denoiser(model, grid, prompt, conditions, GUIDANCE, visibility)
+            return lambda sigma: denoiser(self.picture, sigma)
+
+        return new_image
+
+
+VARIANTS: dict[str, Callable[[Scene], Callable[[], Velocity]]] = {
+    "published, plainly": lambda scene: scene.plain(Visibility.PUBLISHED),
+    "published": lambda scene: scene.ours(Visibility.PUBLISHED),
+    "independent, plainly": lambda scene: scene.plain(Visibility.INDEPENDENT),
+    "independent": lambda scene: scene.ours(Visibility.INDEPENDENT),
+}
+# By how much they must be faster than the plain ones of their kind.
+LEAST_SPEEDUP = {"published": 1.25, "independent": 1.8}
+# Root mean square of the difference over that of the velocity.
+MOST_DIFFERENCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
+
+
+def main() -> int:
+    """Print the table; exit status 1 if a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", choices=VARIANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--velocity", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    size = SMALL if options.device == "cpu" else REAL
+    if options.only:
+        print(json.dumps(asdict(measured(options.only, size, options.device, options.velocity))))
+        return 0
+    print(f"{machine(options.device)}; {size.tokens} tokens, rank {size.rank}, {size.dtype}\n")
+    print("| forward | ms per step | peak memory | difference |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        results = best_of_rounds(options.device, Path(folder))
+        differences = {name: difference(Path(folder), name) for name in LEAST_SPEEDUP}
+    for name, found in results.items():
+        off = f"{differences[name]:.1e}" if name in differences else "-"
+        print(f"| {name} | {1000 * found.per_step:.4g} | {found.peak / 2**30:.2f} GiB | {off} |")
+    return print_targets(results, differences, MOST_DIFFERENCE[size.dtype])
+
+
+def print_targets(results: dict[str, Found], differences: dict[str, float], most: float) -> int:
+    """What is asked of the fast forwards; 1 if one of them falls short."""
+    targets = []
+    for name, least in LEAST_SPEEDUP.items():
+        faster = results[f"{name}, plainly"].per_step / results[name].per_step
+        what = f"{name}: {least:g}× as fast as written plainly, within {most:g}"
+        is_met = faster >= least and differences[name] <= most
+        targets.append(Target(what, f"{faster:.2f}×, {differences[name]:.1e}", is_met))
+    print("\n| target | found | |\n|---|---|---|")
+    for what, found, met in targets:
+        print(f"| {what} | {found} | {'met' if met else 'missed'} |")
+    return 0 if all(target.met for target in targets) else 1
+
+
+def in_own_process(name: str, device: str, folder: Path) -> Found:
+    """Measured where nothing else has taken memory."""
+    command = [sys.executable, __file__, "--only", name, "--device", device]
+    command += ["--velocity", str(velocity_file(folder, name))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{name}: {done.stderr.strip().splitlines()[-1:]}")
+    return Found(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def best_of_rounds(device: str, folder: Path) -> dict[str, Found]:
+    """All forwards in turns. Velocities lie in the folder."""
+    rounds = [
+        {name: in_own_process(name, device, folder) for name in VARIANTS} for _ in range(ROUNDS)
+    ]
+    return {name: best([one[name] for one in rounds]) for name in VARIANTS}
+
+
+def best(found: Sequence[Found]) -> Found:
+    """The least of each number."""
+    return Found(
+        first=min(one.first for one in found),
+        further=min(one.further for one in found),
+        peak=min(one.peak for one in found),
+    )
+
+
+def measured(name: str, size: Size, device: str, velocity_path: Path) -> Found:
+    """Times of the first step of an image, in which conditions may be encoded, and of a further."""
+    torch.set_num_threads(1)
+    new_image = VARIANTS[name](Scene(size, device))
+    firsts, furthers = [], []
+    with torch.inference_mode():
+        new_image()(SIGMA)  # What is done once in a process.
+        for _ in range(RUNS):
+            velocity = new_image()
+            firsts.append(timed(velocity, device)[0])
+            seconds, found = timed(velocity, device)
+            furthers.append(seconds)
+    np.save(velocity_path, found.float().cpu().numpy())
+    return Found(min(firsts), min(furthers), peak_memory(device != "cpu"))
+
+
+def timed(velocity: Velocity, device: str) -> tuple[float, Tensor]:
+    """Seconds: of this process on the CPU, of the clock on a GPU."""
+    if device == "cpu":
+        start = time.process_time()
+        result = velocity(SIGMA)
+        return time.process_time() - start, result
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    result = velocity(SIGMA)
+    torch.cuda.synchronize()
+    return time.perf_counter() - start, result
+
+
+def difference(folder: Path, name: str) -> float:
+    """Of the fast velocity from the plain one, relative."""
+    found, wanted = (np.load(velocity_file(folder, of)) for of in (name, f"{name}, plainly"))
+    return float(np.sqrt(np.mean((found - wanted) ** 2) / np.mean(wanted**2)))
+
+
+def velocity_file(folder: Path, name: str) -> Path:
+    """Where a variant's velocity lies."""
+    return folder / f"{name}.npy"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
