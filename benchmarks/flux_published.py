@@ -46,7 +46,6 @@ def add_peft_adapter(base: Any, name: str, state: dict[str, Tensor]) -> None:
         own[f"{inner}.{name}.weight"].copy_(value)
 
 
-@torch.no_grad()
 def published_forward(
     base: Any,
     picture: Tensor,
