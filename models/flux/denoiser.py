@@ -84,7 +84,7 @@ class Denoiser:
         if cache is not None and steps_left > 0:
             self._caches[few] = cache, steps_left - 1
             return self.model(*inputs, cache=cache)
-        conditions = tiled_conditions(self.conditions, self.grid, few)
+        conditions = tiled_conditions(self.conditions, self.grid, few, len(inputs[0]) // len(few))
         lasts = self._lasts
         if not conditions or lasts == 0:
             return self.model(*inputs, conditions, self.visibility)

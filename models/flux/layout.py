@@ -219,7 +219,7 @@ def _check(
     layers: Mapping[str, Linear],
 ) -> None:
     """Raise an error that names what is strange, missing, misshapen or broken."""
-    known = {layer: update for layer, update in updates.items() if layer in layers}
+    known = {layer: updates[layer] for layer in layers if layer in updates}
     tensors = {
         layer: (update.down, update.up)
         for layer, update in known.items()

@@ -107,7 +107,7 @@ def blended(
 
 
 def tiled_conditions(
-    conditions: Sequence[Condition], grid: Grid, few: Sequence[Tile]
+    conditions: Sequence[Condition], grid: Grid, few: Sequence[Tile], pictures: int
 ) -> list[Condition]:
     """Conditions for a batch of tiles.
 
@@ -118,24 +118,23 @@ def tiled_conditions(
         conditions: of the picture.
         grid: of the picture.
         few: tiles of one size.
+        pictures: batch of the picture; a condition of batch 1 is for all of them.
 
     Returns:
-        Batch `len(few)` times as large, tile by tile; conditions that lie on no grid whole, and
+        Batch `len(few) · pictures`, tile by tile; conditions that lie on no grid whole, and
         unchanged if they are the same for all pictures.
     """
     first = replace(few[0], top=0, left=0)
-    return [_tiled(condition, grid, few, first) for condition in conditions]
 
+    def tiled(condition: Condition) -> Condition:
+        tokens = condition.tokens
+        if not condition.aligned:
+            return replace(condition, tokens=for_tiles(tokens, len(few)))
+        parts = [tile.of(tokens, grid).expand(pictures, -1, -1) for tile in few]
+        positions = first.of(condition.positions[None], grid)[0]
+        return replace(condition, tokens=torch.cat(parts), positions=positions)
 
-def _tiled(condition: Condition, grid: Grid, few: Sequence[Tile], first: Tile) -> Condition:
-    tokens = condition.tokens
-    if not condition.aligned:
-        return replace(condition, tokens=for_tiles(tokens, len(few)))
-    return replace(
-        condition,
-        tokens=torch.cat([tile.of(tokens, grid) for tile in few]),
-        positions=first.of(condition.positions[None], grid)[0],
-    )
+    return [tiled(condition) for condition in conditions]
 
 
 def for_tiles(batch: Tensor, count: int) -> Tensor:

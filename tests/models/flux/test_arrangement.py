@@ -15,13 +15,14 @@ from torch import Tensor
 
 TEXT, PICTURE = 3, 7
 ADAPTERS = {"one": filled_adapter(), "two": filled_adapter(salt="two")}
-GROUPS = [
+ALONE = None
+GROUPS: list[list[int | None]] = [
     [],
-    [None],
-    [None, None],
-    [None, None, None],
+    [ALONE],
+    [ALONE, ALONE],
+    [ALONE, ALONE, ALONE],
     [0, 0],
-    [0, None, 0],
+    [0, ALONE, 0],
     [0, 1, 0, 1],
     [5, 5, 5],
 ]
