@@ -104,6 +104,8 @@ class Scene:
             self.base = FluxTransformer2DModel(**size.config).eval().requires_grad_(False)
             shape = ConditionedFlux(self.base).shape
             self.adapter = Adapter(adaptable_layers(shape), size.rank).requires_grad_(False)
+            for factor in self.adapter.parameters():
+                factor.normal_(std=factor.shape[1] ** -0.5)
             config = self.base.config
             tokens = (1, size.grid[0] * size.grid[1], config["in_channels"])
             self.picture, sharp, defocus = (torch.randn(tokens) for _ in range(3))

@@ -78,18 +78,36 @@ def adaptable_layers(shape: FluxShape) -> dict[str, Linear]:
     return layers
 
 
+class Factor(nn.Module):
+    """A matrix, as one weight.
+
+    It is called to get it: hooks that bring weights to the device wait for calls. Not a layer of
+    its own, since the factors of several layers are applied together.
+    """
+
+    def __init__(self, outputs: int, inputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(outputs, inputs))
+
+    def forward(self) -> Tensor:
+        """The matrix; it stays where it is, wherever hooks take the parameter afterwards."""
+        return self.weight.view_as(self.weight)
+
+
 class LowRank(nn.Module):
-    """An update of a linear layer: `x ↦ scale · B A x` (LoRA, eq. 3)."""
+    """An update of a linear layer: `x ↦ scale · B A x` (LoRA, arXiv 2106.09685, eq. 3)."""
 
     def __init__(self, inputs: int, outputs: int, rank: int, scale: float = 1.0) -> None:
         super().__init__()
-        self.lora_A = nn.Linear(inputs, rank, bias=False)
-        self.lora_B = nn.Linear(rank, outputs, bias=False)
+        self.lora_A = Factor(rank, inputs)
+        self.lora_B = Factor(outputs, rank)
         self.scale = scale
 
 
 class Adapter(nn.Module):
-    """The updates of one adapter. Its parameters have the published names, less their prefix.
+    """The updates of one adapter, zero at first.
+
+    Its parameters have the published names, less their prefix.
 
     Args:
         layers: names of the layers that it changes, with their sizes.
@@ -126,17 +144,17 @@ class Adapter(nn.Module):
         ]
         if not changed:
             return
-        downs = [update.lora_A.weight for update, _ in changed]
+        downs: list[Tensor] = [update.lora_A().to(tokens.dtype) for update, _ in changed]
         down = downs[0] if len(downs) == 1 else torch.cat(downs)
-        inner = F.linear(tokens, down.to(tokens.dtype)).split([len(one) for one in downs], dim=-1)
+        inner = F.linear(tokens, down).split([len(one) for one in downs], dim=-1)
         for (update, result), own in zip(changed, inner, strict=True):
-            up = update.lora_B.weight.to(tokens.dtype).T.expand(len(tokens), -1, -1)
+            up = update.lora_B().to(tokens.dtype).T.expand(len(tokens), -1, -1)
             result.baddbmm_(own, up, alpha=update.scale)
 
     @property
     def ranks(self) -> dict[str, int]:
         """Rank of each update by the name of its layer."""
-        return {name: update.lora_A.out_features for name, update in self._by_name.items()}
+        return {name: len(update.lora_A.weight) for name, update in self._by_name.items()}
 
     @property
     def scales(self) -> dict[str, float]:
@@ -156,9 +174,7 @@ def new_adapter(
     """
     adapter = Adapter(layers, rank)
     for name, parameter in adapter.named_parameters():
-        if "lora_B" in name:
-            nn.init.zeros_(parameter)
-        else:
+        if "lora_A" in name:
             nn.init.normal_(parameter, std=1.0 / rank, generator=generator)
     return adapter
 

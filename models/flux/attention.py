@@ -27,8 +27,11 @@ class ConditionCache:
 
     blocks: dict[int, KeysValues] = field(default_factory=dict)
 
-    def to(self, device: torch.device | str) -> ConditionCache:
-        """The cache on another device. Passes fetch from there what each block needs."""
+    def moved(self, device: torch.device | str) -> ConditionCache:
+        """A copy on another device. Passes fetch from there what each block needs.
+
+        Not called `to`: hooks that bring inputs to the device would call it, and fill a copy.
+        """
         moved = {
             index: (keys.to(device), values.to(device))
             for index, (keys, values) in self.blocks.items()

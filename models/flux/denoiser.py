@@ -101,4 +101,4 @@ class Denoiser:
         return self.refresh - 1
 
     def _kept(self, cache: ConditionCache) -> ConditionCache:
-        return cache if self.cache_device is None else cache.to(self.cache_device)
+        return cache if self.cache_device is None else cache.moved(self.cache_device)

@@ -78,7 +78,7 @@ class ConditionedFlux(nn.Module):
         All tensors in the precision and on the device that the base model computes in.
 
         Args:
-            picture: noisy tokens, `[B,T,C]`.
+            picture: noisy tokens, `[B,T,C]`; none with `encode`.
             positions: their places, `[T,3]`.
             timestep: 0 (clean) to 1 (noise), `[B]` or `[1]`.
             guidance: guidance scale of text and picture.
@@ -108,6 +108,9 @@ class ConditionedFlux(nn.Module):
         )
         image = self._embedded(arrangement, picture)
         text = self.context_embedder(prompt.tokens).expand(len(picture), -1, -1)
+        if not arrangement.picture:
+            self._through_blocks(image, None, step)
+            return picture
         tokens = self._through_blocks(image, text, step)
         return self.proj_out(self.norm_out(tokens, embedding[:, 0]))
 
@@ -122,14 +125,17 @@ class ConditionedFlux(nn.Module):
             InputError: a condition asks for an adapter that is not there.
         """
         batch = max(len(pooled), *(len(condition.tokens) for condition in conditions))
-        nothing = conditions[0].tokens.new_zeros(batch, 0, self.shape.channels)
-        arrangement = self._arranged(0, nothing, conditions, Visibility.INDEPENDENT)
-        prompt = Prompt(pooled.new_zeros(batch, 0, 1), pooled)
-        embedding = self._embedding(arrangement, prompt, pooled.new_zeros(1), 1.0, batch)
-        turns = self._turns(arrangement, torch.zeros(0, 3), pooled.device)
         record = ConditionCache()
-        step = Pass(arrangement, nn.functional.silu(embedding), turns, record=record)
-        self._through_blocks(self._embedded(arrangement, nothing), None, step)
+        self(
+            pooled.new_zeros(batch, 0, self.shape.channels),
+            torch.zeros(0, 3),
+            pooled.new_zeros(1),
+            1.0,
+            Prompt(pooled.new_zeros(1, 0, self.context_embedder.in_features), pooled),
+            conditions,
+            Visibility.INDEPENDENT,
+            record=record,
+        )
         return record
 
     def _adapters(self) -> dict[str, Adapter]:

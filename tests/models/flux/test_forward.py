@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,6 +31,7 @@ SETS: dict[str, list[Condition]] = {
     "another timestep and guidance": [condition(2, timestep=0.3), condition(3, guidance=4.0)],
     "four": [condition(seed) for seed in range(4)],
 }
+pytestmark = pytest.mark.filterwarnings("ignore:Already found a `peft_config`")
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-5}
 
 
@@ -187,7 +189,7 @@ class TestRemembering:
         model(*inputs().arguments, SETS["two"], record=record)
         blocks, tokens = 4, 48
         assert record.bytes() == blocks * 2 * tokens * SHAPE.width * 4
-        moved = record.to("meta")
+        moved = record.moved("meta")
         assert {tensor.device.type for pair in moved.blocks.values() for tensor in pair} == {"meta"}
 
     def test_conditions_beside_a_cache_are_refused(self, model: ConditionedFlux) -> None:
@@ -198,6 +200,35 @@ class TestRemembering:
 def test_an_adapter_that_is_not_there_is_named(model: ConditionedFlux) -> None:
     with pytest.raises(InputError, match=r"'deblur' \(loaded: bokeh, aperture\)"):
         model(*inputs().arguments, [condition(2, adapter="deblur")])
+
+
+class TestOffloading:
+    """diffusers' hooks take weights to a disk and bring them back when a module is called."""
+
+    @pytest.mark.parametrize("kind", ["block_level", "leaf_level"])
+    @torch.no_grad()
+    def test_weights_are_there_when_they_are_needed(
+        self, model: ConditionedFlux, tmp_path: Path, kind: str
+    ) -> None:
+        from diffusers.hooks import apply_group_offloading
+
+        given, conditions = inputs(), SETS["two"]
+        wanted = model(*given.arguments, conditions, Visibility.INDEPENDENT)
+        apply_group_offloading(
+            model,
+            onload_device=torch.device("cpu"),
+            offload_device=torch.device("cpu"),
+            offload_type=kind,
+            num_blocks_per_group=1 if kind == "block_level" else None,
+            offload_to_disk_path=str(tmp_path),
+        )
+        assert list(tmp_path.iterdir())
+        cache = model.encode(conditions, given.prompt.pooled)
+        for found in (
+            model(*given.arguments, cache=cache),
+            model(*given.arguments, conditions, Visibility.INDEPENDENT),
+        ):
+            torch.testing.assert_close(found, wanted, **TOLERANCE)
 
 
 class TestTraining:
