@@ -36,6 +36,7 @@ format: $(READY) ## Bring the code into shape
 
 bench: $(READY) ## Time, memory and quality of every renderer, CPU and GPU
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/flux_forward.py
 
 bench-quick: $(READY) ## The same on small pictures only
 	$(BIN)/python benchmarks/run.py speed truth --sizes 1024 --radii 8 32 --patience 10

@@ -94,6 +94,20 @@ class TestBlending:
         assert row[6:].tolist() == [1.0] * 4
         assert 0.0 < row[4] < row[5] < 1.0
 
+    def test_at_the_published_size_neighbours_differ_by_a_fraction_of_the_disagreement(
+        self,
+    ) -> None:
+        """Tiles that disagree by 1: the largest step from token to token in the whole picture."""
+        grid: Grid = (60, 60)
+        every = tiles(grid, Tiling())
+        shade = {tile: float(index % 2) for index, tile in enumerate(every)}
+        found = blended(grid, every, lambda few: [torch.full((1, 1024, 1), shade[few[0]])]).reshape(
+            grid
+        )
+        steps = torch.cat([found.diff(dim=0).flatten(), found.diff(dim=1).flatten()]).abs()
+        assert len(every) == 4
+        assert 0.05 < steps.amax() < 0.25
+
 
 class TestConditionsOfTiles:
     def test_each_tile_has_its_part_at_the_places_of_the_first(self) -> None:
