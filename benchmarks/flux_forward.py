@@ -226,7 +226,7 @@ def measured(name: str, size: Size, device: str, velocity_path: Path) -> Found:
     new_image = VARIANTS[name](Scene(size, device))
     firsts, furthers = [], []
     with torch.inference_mode():
-        new_image()(SIGMA)  # What is done once in a process.
+        found = new_image()(SIGMA)  # With what is done once in a process.
         for _ in range(RUNS):
             velocity = new_image()
             firsts.append(timed(velocity, device)[0])

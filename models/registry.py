@@ -215,10 +215,16 @@ def _genfocus(name: str, network: str, file: str) -> Weights:
         source="https://huggingface.co/nycu-cplab/Genfocus-Model",
         licence=_GENFOCUS_LICENCE,
         hub=Hub("nycu-cplab/Genfocus-Model"),
+        check="models.flux.layout:check",
     )
 
 
 GENFOCUS_DEBLUR = _genfocus("deblur", "Generative Refocusing's DeblurNet", "deblurNet.safetensors")
+GENFOCUS_PRE_DEBLUR = _genfocus(
+    "pre-deblur",
+    "Generative Refocusing's DeblurNet with pre-deblur",
+    "deblurNet_with_pre_deblur.safetensors",
+)
 GENFOCUS_BOKEH = _genfocus("bokeh", "Generative Refocusing's BokehNet", "bokehNet.safetensors")
 
 DMD2_LORA = Weights(
@@ -267,6 +273,7 @@ ALL_WEIGHTS: tuple[Weights, ...] = (
     FOCUS_DISTANCE,
     BIREFNET,
     GENFOCUS_DEBLUR,
+    GENFOCUS_PRE_DEBLUR,
     GENFOCUS_BOKEH,
     DMD2_LORA,
     SDXL_BASE,

@@ -109,6 +109,23 @@ def read_state_dict(path: Path) -> StateDict:
     return dict(state)
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """What the header of a `.safetensors` file says beside its tensors.
+
+    Empty where there is none, or where the file is of another kind or cannot be read: whoever reads
+    the tensors says what is wrong.
+    """
+    if path.suffix.lower() != ".safetensors" or not path.is_file():
+        return {}
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError):
+        return {}
+
+
 def _unwrapped(content: Mapping[str, Any]) -> Any:
     return next((content[name] for name in ENVELOPES if name in content), content)
 

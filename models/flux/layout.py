@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ...errors import FileError
-from ..layout import listed
+from ..layout import Findings, listed, not_finite
+from ..registry import GENFOCUS_BOKEH, GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR
 from ..state_dict import StateDict, read_metadata, read_state_dict
 from .adapters import FLUX_DEV, Adapter, FluxShape, Linear, adaptable_layers
 from .camera import CameraProjection
@@ -21,11 +22,18 @@ from .networks import Kind
 
 PREFIX = "transformer."
 CAMERA_PREFIX = "camera."
-# Where our files say what they are: one JSON object in the header of the .safetensors file.
-METADATA_KEY = "focuspuller_adapter"
-FORMAT = 1
+FORMAT, FORMAT_VERSION = "focus-puller/flux-adapter", "1"
 BASE_MODEL = "black-forest-labs/FLUX.1-dev"
-ADVICE = "Give a refocusing adapter for this base model, such as GenRefocus' bokehNet.safetensors."
+# By what their names hold; the first that fits.
+PUBLISHED = {
+    Kind.PRE_DEBLUR: GENFOCUS_PRE_DEBLUR,
+    Kind.DEBLUR: GENFOCUS_DEBLUR,
+    Kind.BOKEH: GENFOCUS_BOKEH,
+}
+ADVICE = (
+    "Give a refocusing adapter for this base model, such as "
+    f"{GENFOCUS_BOKEH.file} of {GENFOCUS_BOKEH.source} for FLUX.1-dev."
+)
 
 
 @dataclass(frozen=True)
@@ -85,11 +93,16 @@ def load_adapter(
         raise FileError(str(path), received, f"Give one for '{kind.value}'.")
     info = replace(info, kind=info.kind or kind)
     camera = _camera(path, state, shape, info.kind)
-    layers = adaptable_layers(shape)
-    updates, strange = updates_in(_without_camera(state), list(layers), shape)
-    _check(path, updates, strange, layers)
-    adapter = _adapter(updates, layers)
+    updates, problems = _found(_without_camera(state), shape)
+    if problems:
+        raise FileError(str(path), f"an adapter that does not fit ({problems})", ADVICE)
+    adapter = _adapter(updates, adaptable_layers(shape))
     return AdapterFile(adapter, replace(info, rank=max(adapter.ranks.values())), camera)
+
+
+def check(path: Path) -> Findings:
+    """What does not fit in a file of an adapter for FLUX.1-dev."""
+    return _found(_without_camera(read_state_dict(path)), FLUX_DEV)[1]
 
 
 def save_adapter(
@@ -103,32 +116,38 @@ def save_adapter(
     Other programs load the file like any FLUX LoRA of diffusers.
 
     Args:
-        path: `.safetensors`; nothing half-written is ever left there.
+        path: `.safetensors`; an older file is replaced whole.
         adapter: the updates.
         info: what it is.
         camera: DiffCamera's projection.
+
+    Raises:
+        FileError: another suffix, or the operating system refused.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path = Path(path)
+    if path.suffix.lower() != ".safetensors":
+        raise FileError(str(path), f"the suffix {path.suffix!r}", "Give it .safetensors.")
     said = {
         "format": FORMAT,
-        "kind": info.kind.value if info.kind else None,
+        "format_version": FORMAT_VERSION,
+        "kind": info.kind.value if info.kind else "",
         "visibility": info.visibility.value,
         "base_model": info.base_model,
         "licence": info.licence,
-        "rank": max(adapter.ranks.values()),
+        "rank": str(max(adapter.ranks.values())),
     }
-    partial = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{path.stem}_{secrets.token_hex(4)}.safetensors")
     try:
-        save_file(
-            adapter_state(adapter, camera),
-            partial,
-            {"format": "pt", METADATA_KEY: json.dumps(said)},
-        )
-        partial.replace(path)
+        save_file(adapter_state(adapter, camera), temporary, said)
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        reason = f"a place that cannot be written to ({error})"
+        raise FileError(str(path), reason, "Give another place to save to.") from error
     finally:
-        partial.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def adapter_state(adapter: Adapter, camera: CameraProjection | None = None) -> StateDict:
@@ -144,31 +163,30 @@ def adapter_state(adapter: Adapter, camera: CameraProjection | None = None) -> S
 
 
 def _info(path: Path, metadata: Mapping[str, str]) -> AdapterInfo:
-    if METADATA_KEY not in metadata:
-        return AdapterInfo(_published_kind(path))
+    if metadata.get("format") != FORMAT:
+        return _published(path)
+    version = metadata.get("format_version")
+    if version != FORMAT_VERSION:
+        received = f"an adapter in version {version} of its format"
+        raise FileError(str(path), received, "Update Focus Puller, or train the adapter anew.")
     try:
-        said = json.loads(metadata[METADATA_KEY])
-        version = said["format"]
-        if version == FORMAT:
-            return AdapterInfo(
-                kind=Kind(said["kind"]) if said["kind"] else None,
-                visibility=Visibility(said["visibility"]),
-                base_model=str(said["base_model"]),
-                licence=str(said["licence"]),
-            )
-    except (ValueError, KeyError, TypeError) as error:
-        received = f"a header that cannot be understood ({error})"
+        return AdapterInfo(
+            kind=Kind(metadata["kind"]) if metadata["kind"] else None,
+            visibility=Visibility(metadata["visibility"]),
+            base_model=metadata["base_model"],
+            licence=metadata["licence"],
+        )
+    except (ValueError, KeyError) as error:
+        received = f"metadata that cannot be understood ({error})"
         raise FileError(str(path), received, "Copy or download the file again.") from error
-    received = f"an adapter in format {version}"
-    raise FileError(str(path), received, f"Update Focus Puller: this one knows format {FORMAT}.")
 
 
-def _published_kind(path: Path) -> Kind | None:
+def _published(path: Path) -> AdapterInfo:
     """GenRefocus' files say what they are by their names alone."""
-    name = path.stem.lower()
-    if "deblurnet" in name:
-        return Kind.PRE_DEBLUR if "pre_deblur" in name else Kind.DEBLUR
-    return Kind.BOKEH if "bokehnet" in name else None
+    for kind, weights in PUBLISHED.items():
+        if Path(weights.file).stem.lower() in path.stem.lower():
+            return AdapterInfo(kind, licence=weights.licence)
+    return AdapterInfo(None)
 
 
 def _without_camera(state: StateDict) -> StateDict:
@@ -212,43 +230,36 @@ def _adapter(updates: Mapping[str, Update], layers: Mapping[str, Linear]) -> Ada
     return adapter.requires_grad_(False)
 
 
-def _check(
-    path: Path,
-    updates: Mapping[str, Update],
-    strange: Sequence[str],
-    layers: Mapping[str, Linear],
-) -> None:
-    """Raise an error that names what is strange, missing, misshapen or broken."""
+def _found(state: StateDict, shape: FluxShape) -> tuple[dict[str, Update], Findings]:
+    """The updates by layer, and what keeps them from being an adapter for the base model."""
+    layers = adaptable_layers(shape)
+    updates, strange = updates_in(state, list(layers), shape)
     known = {layer: updates[layer] for layer in layers if layer in updates}
-    tensors = {
+    whole = {
         layer: (update.down, update.up)
         for layer, update in known.items()
         if update.down is not None and update.up is not None
     }
+    halves = [layer for layer in known if layer not in whole]
+    others = [layer for layer in updates if layer not in layers]
     problems = {
-        "no update of a layer": list(strange),
-        "layers that conditions do not pass, or of a larger model": [
-            layer for layer in updates if layer not in layers
-        ],
-        "half of an update": [layer for layer in known if layer not in tensors],
-        "of another size": _misfits(tensors, layers),
-        "missing": _missing(list(known), layers),
-        "not finite": [
-            layer
-            for layer, pair in tensors.items()
-            if not all(bool(torch.isfinite(tensor).all()) for tensor in pair)
-        ],
+        "layers that conditions do not pass, or of a larger model": others,
+        "half of an update": halves,
     }
-    found = [f"{kind}: {listed(names)}" for kind, names in problems.items() if names]
-    if not known and not strange:
-        found.insert(0, "no layer is known")
-    if found:
-        raise FileError(str(path), f"an adapter that does not fit ({'; '.join(found)})", ADVICE)
+    other = [f"{what}: {listed(names)}" for what, names in problems.items() if names]
+    return known, Findings(
+        missing=_missing(list(known), layers),
+        unexpected=tuple(strange),
+        misshaped=_misfits(whole, layers),
+        other=tuple(other if known or strange or other else ["no updates of layers"]),
+    ) + not_finite(
+        {layer: torch.cat([one.flatten() for one in pair]) for layer, pair in whole.items()}
+    )
 
 
 def _misfits(
     tensors: Mapping[str, tuple[Tensor, Tensor]], layers: Mapping[str, Linear]
-) -> list[str]:
+) -> tuple[str, ...]:
     """Updates whose factors fit neither each other nor the layer."""
     found = []
     for layer, (down, up) in tensors.items():
@@ -257,13 +268,15 @@ def _misfits(
         if list(down.shape) != [rank, inputs] or list(up.shape) != [outputs, rank] or rank == 0:
             wanted = f"[rank, {inputs}] and [{outputs}, rank]"
             found.append(f"{layer} {list(down.shape)} and {list(up.shape)} instead of {wanted}")
-    return found
+    return tuple(found)
 
 
-def _missing(names: Sequence[str], layers: Mapping[str, Linear]) -> list[str]:
+def _missing(names: Sequence[str], layers: Mapping[str, Linear]) -> tuple[str, ...]:
     """Layers without an update, of a kind that has one in other blocks."""
     kinds = {_without_number(name) for name in names}
-    return [layer for layer in layers if _without_number(layer) in kinds and layer not in names]
+    return tuple(
+        layer for layer in layers if _without_number(layer) in kinds and layer not in names
+    )
 
 
 def _without_number(layer: str) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ...errors import FileError
 from ..layout import Findings, findings
 from ..registry import FOCUS_DISTANCE
-from ..state_dict import load_network, read_state_dict
+from ..state_dict import load_network, read_metadata, read_state_dict
 from ..vst.architecture import VST
 from ..vst.handle import load_vst
 from ..vst.layout import sizes_of
@@ -105,7 +105,7 @@ def focus_metadata(path: Path) -> FocusMetadata | None:
     Raises:
         FileError: it is damaged, or of a format that this version does not know.
     """
-    found = _safetensors_metadata(path)
+    found = read_metadata(path)
     if found.get("format") != FORMAT:
         return None
     metadata = FocusMetadata(
@@ -148,16 +148,3 @@ def _vst_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in state.items()
         if name.startswith(PREFIX)
     }
-
-
-def _safetensors_metadata(path: Path) -> dict[str, str]:
-    """Empty where there is none, or where the file is of another kind."""
-    if path.suffix.lower() != ".safetensors" or not path.is_file():
-        return {}
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}
-    except (OSError, SafetensorError):
-        return {}  # Whoever reads the tensors says what is wrong.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("diffusers", reason="FLUX needs the extra 'diffusion'")
+pytest.importorskip("peft", reason="FLUX needs the extra 'diffusion'")
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 
 from focuspuller.models.flux.transformer import ConditionedFlux

@@ -11,6 +11,7 @@ from flux_published import add_peft_adapter, published_forward
 from focuspuller.errors import InputError
 from focuspuller.models.flux.adapters import adaptable_layers, new_adapter
 from focuspuller.models.flux.attention import ConditionCache
+from focuspuller.models.flux.blocks import limited
 from focuspuller.models.flux.conditions import Condition, Prompt, Visibility
 from focuspuller.models.flux.layout import adapter_state
 from focuspuller.models.flux.tokens import image_positions
@@ -145,6 +146,36 @@ def test_half_precision_is_no_farther_from_the_truth_than_the_plain_forward(
     assert off < 1.1 * plain_off
     assert between < 1.5 * plain_off
     assert off < 0.03 * float(exact.square().mean().sqrt())
+
+
+def test_float16_stays_within_its_range() -> None:
+    found = limited(torch.tensor([-torch.inf, 1.5, torch.inf], dtype=torch.float16))
+    assert found.tolist() == [-65504.0, 1.5, 65504.0]
+    assert limited(torch.tensor([torch.inf])).isinf().all()
+
+
+@torch.no_grad()
+def test_blocks_limit_float16(model: ConditionedFlux) -> None:
+    """A block whose result is too large: as in diffusers it does not become infinite."""
+    given, conditions = inputs(), SETS["two"]
+    for block in (*model.transformer_blocks, *model.single_transformer_blocks):
+        for name in ("ff.net.2", "proj_out", "ff_context.net.2"):
+            if name in dict(block.block.named_modules()):
+                block.block.get_submodule(name).bias.fill_(6e4)
+    behind = []
+    for block in (*model.transformer_blocks, *model.single_transformer_blocks):
+        block.register_forward_hook(lambda _, __, found: behind.append(found))
+    model.half()
+    model(
+        given.picture.half(),
+        given.positions,
+        given.timestep,
+        given.guidance,
+        Prompt(given.prompt.tokens.half(), given.prompt.pooled.half()),
+        [replace(one, tokens=one.tokens.half()) for one in conditions],
+    )
+    tensors = [one for found in behind for one in (found if isinstance(found, tuple) else [found])]
+    assert max(float(one.abs().amax()) for one in tensors) == 65504.0
 
 
 class TestRemembering:
