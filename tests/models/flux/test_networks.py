@@ -96,6 +96,7 @@ class TestDiffCamera:
     def test_everything_attends_to_everything(self, model: ConditionedFlux) -> None:
         """Full attention: the order of the conditions does not matter, their group does."""
         conditions = diffcamera_conditions(tokens(1), tokens(2), self.camera(), GRID)
+        assert {one.group for one in conditions} == {0}
         found = model(*inputs().arguments, conditions)
         torch.testing.assert_close(
             model(*inputs().arguments, conditions[::-1]), found, atol=2e-5, rtol=1e-5
