@@ -7,15 +7,15 @@ python benchmarks/flux_forward.py --device cuda  # FLUX.1-dev's size with random
 from __future__ import annotations
 
 import argparse
-import json
+import copy
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,10 +33,9 @@ from methods import Target
 from torch import Tensor
 
 STEPS = 28
-# Each forward runs so often in a process, and has so many processes, taken in turns: the best
-# counts, since everything else on the machine only adds to the time.
-RUNS = 6
-ROUNDS = 3
+# So many images are begun with each forward, in turns: the best time counts, since everything else
+# on the machine only adds to it.
+ROUNDS = 15
 GUIDANCE = 1.0
 SIGMA = 0.7
 
@@ -79,17 +78,15 @@ SMALL = Size(
 REAL = Size({"guidance_embeds": True}, (64, 64), 512, 64, torch.bfloat16)
 
 
-@dataclass(frozen=True)
-class Found:
-    """Seconds of the first step of an image and of the others, and bytes at the most."""
+class Times(NamedTuple):
+    """Seconds of the first step of an image, in which conditions may be encoded, and of others."""
 
     first: float
     further: float
-    peak: int
 
     @property
     def per_step(self) -> float:
-        """Seconds, over an image of `STEPS` steps."""
+        """Over an image of `STEPS` steps."""
         return (self.first + (STEPS - 1) * self.further) / STEPS
 
 
@@ -118,14 +115,16 @@ class Scene:
 
     def plain(self, visibility: Visibility) -> Callable[[], Velocity]:
         """The published forward, for a new image."""
-        add_peft_adapter(self.base, Kind.BOKEH.value, adapter_state(self.adapter))
+        # A copy of the modules, since peft changes them, but with the same weights.
+        base = copy.deepcopy(self.base, {id(one): one for one in self.base.parameters()})
+        add_peft_adapter(base, Kind.BOKEH.value, adapter_state(self.adapter))
         positions = image_positions(self.size.grid)
 
         def velocity(sigma: float) -> Tensor:
             timestep = torch.tensor([sigma], device=self.picture.device)
             prompt, conditions = self.prompt, self.conditions
             inputs = (self.picture, positions, timestep, GUIDANCE, prompt, conditions)
-            return published_forward(self.base, *inputs, visibility)
+            return published_forward(base, *inputs, visibility)
 
         return lambda: velocity
 
@@ -164,26 +163,28 @@ def main() -> int:
     parser.add_argument("--only", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--velocity", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    torch.set_num_threads(1)
     size = SMALL if options.device == "cpu" else REAL
     if options.only:
-        print(json.dumps(asdict(measured(options.only, size, options.device, options.velocity))))
+        print(peak_of(options.only, size, options.device, options.velocity))
         return 0
     print(f"{machine(options.device)}; {size.tokens} tokens, rank {size.rank}, {size.dtype}\n")
     print("| forward | ms per step | peak memory | difference |\n|---|---|---|---|")
+    times = times_in_turns(Scene(size, options.device), options.device)
     with tempfile.TemporaryDirectory() as folder:
-        results = best_of_rounds(options.device, Path(folder))
+        peaks = {name: in_own_process(name, options.device, Path(folder)) for name in VARIANTS}
         differences = {name: difference(Path(folder), name) for name in LEAST_SPEEDUP}
-    for name, found in results.items():
+    for name, found in times.items():
         off = f"{differences[name]:.1e}" if name in differences else "-"
-        print(f"| {name} | {1000 * found.per_step:.4g} | {found.peak / 2**30:.2f} GiB | {off} |")
-    return print_targets(results, differences, MOST_DIFFERENCE[size.dtype])
+        print(f"| {name} | {1000 * found.per_step:.4g} | {peaks[name] / 2**30:.2f} GiB | {off} |")
+    return print_targets(times, differences, MOST_DIFFERENCE[size.dtype])
 
 
-def print_targets(results: dict[str, Found], differences: dict[str, float], most: float) -> int:
+def print_targets(times: dict[str, Times], differences: dict[str, float], most: float) -> int:
     """What is asked of the fast forwards; 1 if one of them falls short."""
     targets = []
     for name, least in LEAST_SPEEDUP.items():
-        faster = results[f"{name}, plainly"].per_step / results[name].per_step
+        faster = times[f"{name}, plainly"].per_step / times[name].per_step
         what = f"{name}: {least:g}× as fast as written plainly, within {most:g}"
         is_met = faster >= least and differences[name] <= most
         targets.append(Target(what, f"{faster:.2f}×, {differences[name]:.1e}", is_met))
@@ -193,60 +194,53 @@ def print_targets(results: dict[str, Found], differences: dict[str, float], most
     return 0 if all(target.met for target in targets) else 1
 
 
-def in_own_process(name: str, device: str, folder: Path) -> Found:
-    """Measured where nothing else has taken memory."""
+@torch.inference_mode()
+def times_in_turns(scene: Scene, device: str) -> dict[str, Times]:
+    """The best times of all forwards, with the same weights."""
+    new_images = {name: make(scene) for name, make in VARIANTS.items()}
+    for new_image in new_images.values():
+        new_image()(SIGMA)  # With what is done once in a process.
+    times: dict[str, list[Times]] = {name: [] for name in VARIANTS}
+    for _ in range(ROUNDS):
+        for name, new_image in new_images.items():
+            velocity = new_image()
+            times[name].append(Times(timed(velocity, device), timed(velocity, device)))
+    return {
+        name: Times(min(one.first for one in found), min(one.further for one in found))
+        for name, found in times.items()
+    }
+
+
+def in_own_process(name: str, device: str, folder: Path) -> int:
+    """Bytes at the most where nothing else has taken memory. The velocity lies in the folder."""
     command = [sys.executable, __file__, "--only", name, "--device", device]
     command += ["--velocity", str(velocity_file(folder, name))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{name}: {done.stderr.strip().splitlines()[-1:]}")
-    return Found(**json.loads(done.stdout.splitlines()[-1]))
+    return int(done.stdout.splitlines()[-1])
 
 
-def best_of_rounds(device: str, folder: Path) -> dict[str, Found]:
-    """All forwards in turns. Velocities lie in the folder."""
-    rounds = [
-        {name: in_own_process(name, device, folder) for name in VARIANTS} for _ in range(ROUNDS)
-    ]
-    return {name: best([one[name] for one in rounds]) for name in VARIANTS}
+@torch.inference_mode()
+def peak_of(name: str, size: Size, device: str, path: Path) -> int:
+    """Bytes at the most during two steps. The second's velocity is written to the path."""
+    velocity = VARIANTS[name](Scene(size, device))()
+    velocity(SIGMA)
+    np.save(path, velocity(SIGMA).float().cpu().numpy())
+    return peak_memory(device != "cpu")
 
 
-def best(found: Sequence[Found]) -> Found:
-    """The least of each number."""
-    return Found(
-        first=min(one.first for one in found),
-        further=min(one.further for one in found),
-        peak=min(one.peak for one in found),
-    )
-
-
-def measured(name: str, size: Size, device: str, velocity_path: Path) -> Found:
-    """Times of the first step of an image, in which conditions may be encoded, and of a further."""
-    torch.set_num_threads(1)
-    new_image = VARIANTS[name](Scene(size, device))
-    firsts, furthers = [], []
-    with torch.inference_mode():
-        found = new_image()(SIGMA)  # With what is done once in a process.
-        for _ in range(RUNS):
-            velocity = new_image()
-            firsts.append(timed(velocity, device)[0])
-            seconds, found = timed(velocity, device)
-            furthers.append(seconds)
-    np.save(velocity_path, found.float().cpu().numpy())
-    return Found(min(firsts), min(furthers), peak_memory(device != "cpu"))
-
-
-def timed(velocity: Velocity, device: str) -> tuple[float, Tensor]:
+def timed(velocity: Velocity, device: str) -> float:
     """Seconds: of this process on the CPU, of the clock on a GPU."""
     if device == "cpu":
         start = time.process_time()
-        result = velocity(SIGMA)
-        return time.process_time() - start, result
+        velocity(SIGMA)
+        return time.process_time() - start
     torch.cuda.synchronize()
     start = time.perf_counter()
-    result = velocity(SIGMA)
+    velocity(SIGMA)
     torch.cuda.synchronize()
-    return time.perf_counter() - start, result
+    return time.perf_counter() - start
 
 
 def difference(folder: Path, name: str) -> float:

@@ -129,13 +129,20 @@ class Adapter(nn.Module):
             self._by_name[name] = update
             _add_at(self, name, update)
 
-    def add_updates(self, layers: Sequence[str], tokens: Tensor, results: Sequence[Tensor]) -> None:
+    def add_updates(
+        self,
+        layers: Sequence[str],
+        tokens: Tensor,
+        results: Sequence[Tensor],
+        runs: Sequence[slice] = (slice(None),),
+    ) -> None:
         """Add what the adapter changes at layers with the same input.
 
         Args:
             layers: their names; those that it does not change are passed over.
             tokens: what went into them, `[B,T,C]`.
             results: what came out of each, changed in place.
+            runs: which tokens are changed.
         """
         changed = [
             (self._by_name[layer], result)
@@ -145,11 +152,14 @@ class Adapter(nn.Module):
         if not changed:
             return
         downs: list[Tensor] = [update.lora_A().to(tokens.dtype) for update, _ in changed]
+        ups = [
+            update.lora_B().to(tokens.dtype).T.expand(len(tokens), -1, -1) for update, _ in changed
+        ]
         down = downs[0] if len(downs) == 1 else torch.cat(downs)
-        inner = F.linear(tokens, down).split([len(one) for one in downs], dim=-1)
-        for (update, result), own in zip(changed, inner, strict=True):
-            up = update.lora_B().to(tokens.dtype).T.expand(len(tokens), -1, -1)
-            result.baddbmm_(own, up, alpha=update.scale)
+        for run in runs:
+            inner = F.linear(tokens[:, run], down).split([len(one) for one in downs], dim=-1)
+            for (update, result), own, up in zip(changed, inner, ups, strict=True):
+                result[:, run].baddbmm_(own, up, alpha=update.scale)
 
     @property
     def ranks(self) -> dict[str, int]:

@@ -178,10 +178,10 @@ def adapted(layers: Mapping[str, nn.Module], tokens: Tensor, parts: Sequence[Par
         parts: of the tokens.
     """
     results = [layer(tokens) for layer in layers.values()]
-    for part in parts:
-        if part.adapter is not None:
-            own = [result[:, part.tokens] for result in results]
-            part.adapter.add_updates(list(layers), tokens[:, part.tokens], own)
+    for adapter in dict.fromkeys(part.adapter for part in parts):
+        if adapter is not None:
+            runs = [part.tokens for part in parts if part.adapter is adapter]
+            adapter.add_updates(list(layers), tokens, results, runs)
     return results
 
 

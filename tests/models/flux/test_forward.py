@@ -9,7 +9,7 @@ import pytest
 import torch
 from flux_published import add_peft_adapter, published_forward
 from focuspuller.errors import InputError
-from focuspuller.models.flux.adapters import adaptable_layers, new_adapter
+from focuspuller.models.flux.adapters import Adapter, adaptable_layers, new_adapter
 from focuspuller.models.flux.attention import ConditionCache
 from focuspuller.models.flux.blocks import limited
 from focuspuller.models.flux.conditions import Condition, Prompt, Visibility
@@ -111,6 +111,20 @@ def test_embedded_tokens_skip_the_embedding_only(model: ConditionedFlux) -> None
     model.adapters["bokeh"].add_updates(["x_embedder"], plain.tokens, [tokens])
     embedded = replace(plain, tokens=tokens, embedded=True)
     torch.testing.assert_close(model(*given, [embedded]), model(*given, [plain]), **TOLERANCE)
+
+
+@torch.no_grad()
+def test_updates_are_scaled(model: ConditionedFlux) -> None:
+    """Half the scale is half the second factor."""
+    given, conditions = inputs().arguments, SETS["two"]
+    layers = adaptable_layers(SHAPE)
+    scaled = Adapter(layers, 4, dict.fromkeys(layers, 0.5))
+    scaled.load_state_dict(model.adapters["bokeh"].state_dict())
+    for name, parameter in model.adapters["bokeh"].named_parameters():
+        parameter.mul_(0.5 if "lora_B" in name else 1.0)
+    wanted = model(*given, conditions)
+    model.adapters["bokeh"] = scaled
+    torch.testing.assert_close(model(*given, conditions), wanted, **TOLERANCE)
 
 
 @torch.no_grad()
