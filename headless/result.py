@@ -18,12 +18,14 @@ class NodeResult:
         files: what it saved.
         previews: pictures for looking only.
         texts: what it displays.
+        ui: all that it shows, in the form the browser gets.
     """
 
     values: tuple[Any, ...] = ()
     files: tuple[Path, ...] = ()
     previews: tuple[Path, ...] = ()
     texts: tuple[str, ...] = ()
+    ui: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

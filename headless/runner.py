@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -72,21 +72,80 @@ def run_workflow(
             "run_workflow", "a call from inside ComfyUI", "Queue the workflow in ComfyUI itself."
         )
     workflow, folder = open_workflow(workflow)
-    with TemporaryDirectory(prefix="focuspuller_") as temporary, torch.inference_mode():
+    with TemporaryDirectory(prefix="focuspuller_") as temporary:
         host = Host(
             input_dirs=input_folders(input_dirs, folder),
             output_dir=output_folder(out_dir),
             device=device_called(device),
             temp_dir=Path(temporary),
         )
-        with installed_host(host):
-            described = [(node_spec(node), node) for node in (*CORE_NODES, *_own_nodes(nodes))]
-            catalog = {spec.class_type: spec for spec, _ in described}
-            classes = {spec.class_type: node for spec, node in described}
-            changed, _ = apply_settings(workflow, settings or {}, catalog)
-            runnable, order = validated(changed, catalog)
-            run = _Run(runnable, order, classes, catalog, host, progress, all_previews)
-            return WorkflowResult(run.execute())
+        plan = plan_workflow(workflow, host, settings=settings, nodes=nodes)
+        return execute_plan(plan, host, all_previews=all_previews, progress=progress)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A workflow that has been found able to run.
+
+    Args:
+        workflow: with its values in the types of their inputs.
+        order: ids of the nodes that run.
+        catalog: the nodes that exist, by class.
+        classes: their implementations.
+    """
+
+    workflow: Workflow
+    order: Sequence[str]
+    catalog: Catalog
+    classes: Mapping[str, NodeClass]
+
+
+def plan_workflow(
+    workflow: Workflow,
+    host: Host,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    nodes: Sequence[NodeClass] | None = None,
+) -> Plan:
+    """Find out how a workflow runs, and everything that keeps it from running.
+
+    Args:
+        workflow: in API form.
+        host: whose files the workflow names.
+        settings: as in `run_workflow`.
+        nodes: as in `run_workflow`.
+
+    Raises:
+        WorkflowError: the workflow cannot run.
+    """
+    with installed_host(host):
+        described = [(node_spec(node), node) for node in (*CORE_NODES, *_own_nodes(nodes))]
+        catalog = {spec.class_type: spec for spec, _ in described}
+        changed, _ = apply_settings(workflow, settings or {}, catalog)
+        runnable, order = validated(changed, catalog)
+    return Plan(runnable, order, catalog, {spec.class_type: node for spec, node in described})
+
+
+def execute_plan(
+    plan: Plan,
+    host: Host,
+    *,
+    all_previews: bool = False,
+    progress: ProgressCallback | None = None,
+) -> WorkflowResult:
+    """Run a planned workflow.
+
+    Args:
+        plan: what to run.
+        host: the surroundings of the nodes.
+        all_previews: as in `run_workflow`.
+        progress: as in `run_workflow`.
+
+    Raises:
+        FocusPullerError: a node refuses its inputs or fails; `node` names it.
+    """
+    with torch.inference_mode():
+        return WorkflowResult(_Run(plan, host, progress, all_previews).execute())
 
 
 def _own_nodes(nodes: Sequence[NodeClass] | None) -> Sequence[NodeClass]:
@@ -98,22 +157,15 @@ def _own_nodes(nodes: Sequence[NodeClass] | None) -> Sequence[NodeClass]:
 
 
 class _Run:
-    """One pass through a validated workflow."""
+    """One pass through a planned workflow."""
 
     def __init__(
-        self,
-        workflow: Workflow,
-        order: Sequence[str],
-        classes: Mapping[str, NodeClass],
-        catalog: Catalog,
-        host: Host,
-        progress: ProgressCallback | None,
-        all_previews: bool,
+        self, plan: Plan, host: Host, progress: ProgressCallback | None, all_previews: bool
     ) -> None:
-        self.workflow = workflow
-        self.order = order
-        self.classes = classes
-        self.catalog = catalog
+        self.workflow = plan.workflow
+        self.order = plan.order
+        self.classes = plan.classes
+        self.catalog = plan.catalog
         self.host = host
         self.progress = progress
         self.all_previews = all_previews
@@ -212,4 +264,4 @@ def _node_result(output: io.NodeOutput, output_dir: Path) -> NodeResult:
     for file in shown_files(ui):
         is_preview = file["type"] == io.FolderType.temp.value
         files[is_preview].append(output_dir / file["subfolder"] / file["filename"])
-    return NodeResult((), tuple(files[False]), tuple(files[True]), shown_texts(ui))
+    return NodeResult((), tuple(files[False]), tuple(files[True]), shown_texts(ui), ui)

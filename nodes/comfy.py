@@ -34,6 +34,7 @@ __all__ = [
     "INSIDE_COMFYUI",
     "ComfyExtension",
     "OutputTarget",
+    "has_browser",
     "input_files",
     "input_path",
     "intermediate_device",
@@ -197,6 +198,11 @@ def progress(total: int) -> Callable[[int], None]:
         bar.update_absolute(done)
 
     return report
+
+
+def has_browser() -> bool:
+    """Whether a browser shows what nodes put into their `ui`."""
+    return INSIDE_COMFYUI or current_host().has_browser
 
 
 def metadata_enabled() -> bool:

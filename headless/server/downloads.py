@@ -50,7 +50,7 @@ async def download_results(
                 continue  # a preview that nobody wants, or an input shown again
             path.parent.mkdir(parents=True, exist_ok=True)
             await server.download(file, path)
-        results[node_id] = NodeResult((), tuple(files), tuple(previews), shown_texts(ui))
+        results[node_id] = NodeResult((), tuple(files), tuple(previews), shown_texts(ui), ui)
     return WorkflowResult(results)
 
 

@@ -47,6 +47,7 @@ class Host:
         device: where to render; None picks CUDA if there is one.
         preview_prefix: file names of previews begin with it.
         keeps_previews: whether previews are written at all.
+        has_browser: whether somebody looks through a browser, which wants more than pictures.
         on_step: called with (steps done, steps in all) while a node works.
         temp_dir: for what is handed on as a file.
         model_roots: have a folder for each kind of weights, like ComfyUI's `models`.
@@ -57,6 +58,7 @@ class Host:
     device: torch.device | None = None
     preview_prefix: str = "preview"
     keeps_previews: bool = True
+    has_browser: bool = False
     on_step: Callable[[int, int], None] | None = None
     temp_dir: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     model_roots: Sequence[Path] = field(default_factory=default_model_roots)
