@@ -14,6 +14,7 @@ from ..lens.depth import Depth
 from ..lens.depth_sequence import DepthStabilizer
 from ..lens.focus import Focus
 from ..lens.focus_path import FocusPath
+from ..lens.focus_points import Point
 from ..lens.highlights import Highlights
 from ..lens.image import check_finite, without_negative_light
 from ..lens.optics import Camera
@@ -38,7 +39,7 @@ def render_frames(
     *,
     disparities: Map | Iterable[Map] | None = None,
     focus: Focus | FocusPath | None = None,
-    focus_point: tuple[float, float] | None = None,
+    focus_point: Point | Sequence[Point] | None = None,
     focus_distance: float | None = None,
     focus_disparity: float | None = None,
     focus_range: float = 0.0,
@@ -132,7 +133,7 @@ def _of_frame(
 
 def _focus(
     focus: Focus | FocusPath | None,
-    focus_point: tuple[float, float] | None,
+    focus_point: Point | Sequence[Point] | None,
     focus_distance: float | None,
     focus_disparity: float | None,
     focus_range: float,

@@ -13,7 +13,8 @@ from ..errors import InputError
 from ..lens.aperture import CIRCLE, Aperture
 from ..lens.defocus import Defocus, defocus_from_bokeh_level, defocus_from_camera
 from ..lens.depth import Depth
-from ..lens.focus import Focus, focus_on_mask, focus_on_point
+from ..lens.focus import Focus, focus_on_mask
+from ..lens.focus_points import Point, focus_on_points
 from ..lens.highlights import Highlights, compress_highlights, in_pictures, recover_highlights
 from ..lens.image import check_finite, to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
@@ -31,7 +32,7 @@ def render(
     *,
     disparity: Map | None = None,
     focus: Focus | None = None,
-    focus_point: tuple[float, float] | None = None,
+    focus_point: Point | Sequence[Point] | None = None,
     focus_mask: Map | None = None,
     focus_distance: float | None = None,
     focus_disparity: float | None = None,
@@ -59,7 +60,8 @@ def render(
             resampled; infinity is infinitely far; NaN, zero and negative values are filled.
         disparity: relative disparity instead, larger is nearer, scaled to 0..1 if outside.
         focus: a `Focus`, such as a focus pull with one plane per frame.
-        focus_point: (x, y) as fractions of width and height, from the top left.
+        focus_point: (x, y) as fractions of width and height, from the top left; or several such
+            points, all of which are sharp while the first is in the focus plane.
         focus_mask: `[H,W]` or `[B,H,W]`, the subject where above 0.5.
         focus_distance: metres.
         focus_disparity: 1/m for metric depth, 0..1 (1 = nearest) for relative.
@@ -161,10 +163,20 @@ def check_kinds(camera: object, aperture: object, highlights: object, focus_poin
     ):
         if value is not None and not isinstance(value, kind):
             raise InputError(subject, repr(value), f"Give a focuspuller.{kind.__name__}.")
-    if focus_point is not None and not (
-        isinstance(focus_point, Sequence | np.ndarray) and len(focus_point) == 2
-    ):
-        raise InputError("focus_point", repr(focus_point), "Give (x, y) as fractions, 0..1.")
+    if focus_point is not None:
+        _points(focus_point)
+
+
+def _points(focus_point: object) -> list[Point]:
+    """One or several points as a list."""
+    try:
+        points = np.asarray(focus_point, np.float64).reshape(-1, 2)
+    except (TypeError, ValueError):
+        points = np.empty((0, 2))
+    if not len(points):
+        advice = "Give (x, y) as fractions, 0..1, or a list of such points."
+        raise InputError("focus_point", repr(focus_point), advice)
+    return [(float(x), float(y)) for x, y in points]
 
 
 def scene_from(depth: Map | Depth | None, disparity: Map | None) -> Depth:
@@ -182,7 +194,7 @@ def choose_focus(
     scene: Depth,
     *,
     focus: Focus | None = None,
-    focus_point: tuple[float, float] | None = None,
+    focus_point: Point | Sequence[Point] | None = None,
     focus_mask: Map | None = None,
     focus_distance: float | None = None,
     focus_disparity: float | None = None,
@@ -200,7 +212,7 @@ def choose_focus(
     if focus is not None:
         return focus
     if focus_point is not None:
-        return focus_on_point(scene, *focus_point, focus_range)
+        return focus_on_points(scene, _points(focus_point), focus_range)
     if focus_mask is not None:
         return focus_on_mask(scene, planar_map(focus_mask, "focus_mask"), focus_range)
     if focus_distance is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..lens.depth import Depth
-from ..lens.focus import Easing, Focus, continue_pull, focus_on_mask, focus_on_point
+from ..lens.focus import Easing, Focus, continue_pull, focus_on_mask
+from ..lens.focus_points import focus_on_points, points_from_text
 from ..lens.image import mask_to_planar
-from .comfy import io
+from .comfy import has_browser, io
 from .node import CATEGORY, names_node, renames
-from .previews import focus_text, shown
+from .previews import depth_for_browser, focus_text, shown
 from .sockets import DepthSocket, FocusSocket, expect
 
 DEPTH_ADVICE = "Connect Load Photo (of a photo with depth), Load Depth or Depth from Image."
@@ -43,7 +44,9 @@ class FocusPoint(io.ComfyNode):
             node_id="FocusPullerFocusPoint",
             display_name="Focus Point",
             category=CATEGORY,
-            description="Focuses on whatever is at one point of the picture.",
+            description="Focuses on whatever is at one point of the picture. Click it in the node.",
+            # So that it can be run alone, to see the depth before anything is rendered.
+            is_output_node=True,
             inputs=[
                 DepthSocket.Input("depth", tooltip="Depth of the picture."),
                 io.Float.Input(
@@ -65,16 +68,30 @@ class FocusPoint(io.ComfyNode):
                     tooltip="Position down the picture: 0 top, 1 bottom.",
                 ),
                 _range_input(),
+                io.String.Input(
+                    "also_sharp",
+                    default="",
+                    optional=True,
+                    tooltip="More points that shall be sharp, as x,y pairs: 0.2,0.4; 0.7,0.5. "
+                    "The sharp range then reaches from the farthest to the nearest point.",
+                ),
             ],
             outputs=[FocusSocket.Output(display_name="focus")],
         )
 
     @classmethod
     @names_node
-    @renames(focus_point="x, y")
-    def execute(cls, depth: Depth, x: float, y: float, focus_range: float) -> io.NodeOutput:
+    @renames(focus_point="x, y", points="also_sharp")
+    def execute(
+        cls, depth: Depth, x: float, y: float, focus_range: float, also_sharp: str = ""
+    ) -> io.NodeOutput:
         depth = expect(depth, Depth, "depth", DEPTH_ADVICE)
-        return _focus_output(cls, focus_on_point(depth, x, y, focus_range))
+        points = [(x, y), *points_from_text(also_sharp)]
+        focus = focus_on_points(depth, points, focus_range)
+        seen = shown(cls, text=focus_text(focus))
+        if has_browser():
+            seen |= depth_for_browser(depth)
+        return io.NodeOutput(focus, ui=seen)
 
 
 class FocusFromMask(io.ComfyNode):

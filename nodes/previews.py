@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..lens.aperture import Aperture
@@ -19,6 +20,8 @@ from ..lens.optics import Camera, depth_of_field, hyperfocal_distance
 from .comfy import ui
 
 APERTURE_PREVIEW_RADIUS_PX = 120.0
+# Longest side of the depth that the browser gets; pictures on the canvas are smaller.
+BROWSER_DEPTH_SIDE_PX = 1024
 
 
 def shown(node: Any, picture: Tensor | None = None, text: str | None = None) -> dict[str, Any]:
@@ -68,6 +71,27 @@ def depth_text(depth: Depth) -> str:
     if depth.is_metric:
         return f"metric, {_metres(high)} to {_metres(low)}"
     return f"relative disparity {low:.3g} to {high:.3g}"
+
+
+def depth_for_browser(depth: Depth) -> dict[str, Any]:
+    """The `ui` with which the browser learns the depth of the first image.
+
+    The disparity is written into a picture with 16 bits, the high byte as red and the low one as
+    green, because a browser reads 8 bits per colour. 0 stands for `low`, 65535 for `high`.
+    """
+    height, width = depth.size
+    scale = min(1.0, BROWSER_DEPTH_SIDE_PX / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    # Of the nearest pixel, not of a mean of near and far, which is nowhere.
+    disparity = F.interpolate(depth.disparity[:1].double().cpu(), size, mode="nearest-exact")
+    low, high = float(disparity.amin()), float(disparity.amax())
+    steps = ((disparity - low) / max(high - low, 1e-12) * 65535).round()
+    bytes_ = torch.cat([steps // 256, steps % 256, torch.zeros_like(steps)], dim=1)
+    # Half a step more, because saving rounds down.
+    picture = ui.PreviewImage(to_interleaved(((bytes_ + 0.5) / 255).float()))
+    (file,) = picture.as_dict()["images"]
+    told = {"picture": file, "low": low, "high": high, "is_metric": depth.is_metric}
+    return {"focus_puller_depth": [told]}
 
 
 def focus_text(focus: Focus) -> str:

@@ -54,6 +54,18 @@ class TestFocusPoint:
         focus = FocusPoint.execute(Depth.from_metres(metres), x=0.5, y=0.5, focus_range=0.0)[0]
         assert focus.distance_m.tolist() == [2.0]
 
+    def test_more_points_widen_the_sharp_range(self, near_and_far):
+        focus = FocusPoint.execute(
+            near_and_far, x=0.25, y=0.5, focus_range=0.0, also_sharp="0.75,0.5"
+        )[0]
+        assert focus.distance_m.tolist() == [1.0]
+        assert (focus.near.tolist(), focus.far.tolist()) == ([1.0], [0.25])
+
+    def test_points_that_are_no_points_are_refused(self, near_and_far, refuses):
+        values = {"depth": near_and_far, "x": 0.5, "y": 0.5, "focus_range": 0.0}
+        assert "semicolons" in refuses(FocusPoint, "also_sharp", **values, also_sharp="left")
+        assert "0..1" in refuses(FocusPoint, "also_sharp", **values, also_sharp="0.5,2")
+
     def test_one_pixel_can_be_focused_on(self):
         depth = Depth.from_metres(torch.full((1, 1, 1, 1), 3.0))
         focus = FocusPoint.execute(depth, x=1.0, y=1.0, focus_range=0.0)[0]

@@ -96,3 +96,28 @@ def test_the_depth_of_field_of_a_camera():
     text = previews.depth_of_field_text(camera, Focus.at_distance(2.0))
     assert text == "sharp from 1.92 m to 2.09 m"
     assert previews.depth_of_field_text(camera, Focus.at_distance(50.0)).endswith("to infinity")
+
+
+def decoded_for_browser(told, outputs) -> np.ndarray:
+    """Disparity `[H,W]` as web/js/shared/depth_map.js reads it."""
+    with Image.open(outputs / told["picture"]["filename"]) as file:
+        red, green, _ = np.moveaxis(np.asarray(file, np.float64), -1, 0)
+    return told["low"] + (256 * red + green) / 65535 * (told["high"] - told["low"])
+
+
+def test_the_browser_gets_depth_with_16_bits(outputs):
+    disparity = torch.linspace(0.25, 4.0, 20 * 30).view(1, 1, 20, 30)
+    shown = previews.depth_for_browser(Depth.from_metric_disparity(disparity))
+    (told,) = shown["focus_puller_depth"]
+    assert (told["low"], told["high"], told["is_metric"]) == (0.25, 4.0, True)
+    error = np.abs(decoded_for_browser(told, outputs) - disparity[0, 0].numpy())
+    assert error.max() <= 0.51 * 3.75 / 65535
+
+
+def test_the_browser_gets_large_depth_smaller_and_flat_depth_too(outputs):
+    (told,) = previews.depth_for_browser(Depth.from_metres(torch.full((1, 1, 100, 2048), 2.0)))[
+        "focus_puller_depth"
+    ]
+    disparity = decoded_for_browser(told, outputs)
+    assert disparity.shape == (50, 1024)
+    assert (disparity == 0.5).all()

@@ -79,7 +79,7 @@ INPUT_IDS = {
     ],
     "FocusPullerFocusDistance": ["distance", "unit", "focus_range"],
     "FocusPullerFocusFromMask": ["depth", "mask", "focus_range"],
-    "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range"],
+    "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range", "also_sharp"],
     "FocusPullerFocusPull": ["start", "end", "frames", "easing"],
     "FocusPullerLayeredLens": ["repair_depth"],
     "FocusPullerLoadDepth": ["file", "encoding", "near_is_white", "near_m", "far_m"],

@@ -31,7 +31,10 @@ EMPTY: dict[str, Any] = {
     "/features": {},
     "/users": {"storage": "server", "migrated": True},
     "/global_subgraphs": {},
-    "/api/jobs": {"jobs": [], "pagination": {"offset": 0, "limit": 200, "total": 0, "has_more": False}},
+    "/api/jobs": {
+        "jobs": [],
+        "pagination": {"offset": 0, "limit": 200, "total": 0, "has_more": False},
+    },
     "/node_replacements": {},
 }
 
