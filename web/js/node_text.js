@@ -1,42 +1,48 @@
 // Shows the line of text that a Focus Puller node reports after it ran (focus distance, camera,
 // depth range) below its inputs.
-import { app } from "../../../scripts/app.js";
 
-const WIDGET = "focus_puller_text";
+import { addElement, after, app, grow } from "./shared/comfy.js";
+import { element } from "./shared/elements.js";
+
+/** @typedef {import("./shared/comfy.js").ComfyNode} ComfyNode */
+
 const HEIGHT_PX = 48;
+// Nodes whose own widget says the same.
+const SAID_ELSEWHERE = new Set(["FocusPullerFocusPoint"]);
+const STYLE =
+  "white-space: pre-wrap; overflow: auto; font-size: 12px; opacity: 0.8; padding: 2px 6px;";
 
-function textWidget(node) {
-  const existing = node.widgets?.find((widget) => widget.name === WIDGET);
+/** @type {WeakMap<ComfyNode, HTMLElement>} */
+const lines = new WeakMap();
+
+/**
+ * The element that shows a node's text, made when it is first needed.
+ * @param {ComfyNode} node
+ */
+function lineOf(node) {
+  const existing = lines.get(node);
   if (existing) return existing;
-  const element = document.createElement("div");
-  Object.assign(element.style, {
-    whiteSpace: "pre-wrap",
-    overflow: "auto",
-    fontSize: "12px",
-    opacity: "0.8",
-    padding: "2px 6px",
-  });
-  const widget = node.addDOMWidget(WIDGET, WIDGET, element, {
-    serialize: false,
-    hideOnZoom: false,
-    getMinHeight: () => HEIGHT_PX,
-    getMaxHeight: () => 2 * HEIGHT_PX,
-  });
-  widget.serialize = false;
-  return widget;
+  const line = element("div", { style: STYLE });
+  addElement(node, "focus_puller_text", line, { minHeight: HEIGHT_PX, maxHeight: 2 * HEIGHT_PX });
+  lines.set(node, line);
+  return line;
+}
+
+/**
+ * @param {ComfyNode} node
+ * @param {import("./shared/comfy.js").NodeUi} ui
+ */
+function showText(node, ui) {
+  if (!ui?.text) return;
+  lineOf(node).textContent = [ui.text].flat().join("\n");
+  grow(node);
 }
 
 app.registerExtension({
   name: "FocusPuller.NodeText",
-  beforeRegisterNodeDef(nodeType, nodeData) {
-    if (!nodeData.name.startsWith("FocusPuller")) return;
-    const onExecuted = nodeType.prototype.onExecuted;
-    nodeType.prototype.onExecuted = function (output) {
-      onExecuted?.apply(this, arguments);
-      if (!output?.text) return;
-      textWidget(this).element.textContent = [].concat(output.text).join("\n");
-      this.setSize?.([this.size[0], Math.max(this.size[1], this.computeSize()[1])]);
-      this.setDirtyCanvas?.(true, true);
-    };
+  nodeCreated(/** @type {ComfyNode} */ node) {
+    const { comfyClass = "" } = node;
+    if (!comfyClass.startsWith("FocusPuller") || SAID_ELSEWHERE.has(comfyClass)) return;
+    after(node, "onExecuted", (ui) => showText(node, ui));
   },
 });

@@ -1,0 +1,303 @@
+// The focus picker in ComfyUI's frontend, on the canvas and with Vue nodes.
+
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { launchBrowser, openComfy } from "./support/comfy.js";
+import { focusWorkflow } from "./support/workflows.js";
+
+const PHOTO = fileURLToPath(new URL("../../samples/still_life.jpg", import.meta.url));
+const POINT = 2;
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+/** @type {import("./support/comfy.js").Comfy} */
+let comfy;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+/** The picture of the picker. */
+const stage = () => comfy.page.locator(".focus-puller .stage");
+const readout = () => comfy.page.locator(".focus-puller .readout");
+
+/**
+ * Where a place of the picture, in fractions, is on the screen. The picture has 3:2.
+ * @param {number} x
+ * @param {number} y
+ */
+async function onScreen(x, y) {
+  const box = await stage().boundingBox();
+  if (!box) throw new Error("The picker is not to be seen.");
+  const width = Math.min(box.width, 1.5 * box.height);
+  const height = width / 1.5;
+  return {
+    x: box.x + box.width / 2 + (x - 0.5) * width,
+    y: box.y + box.height / 2 + (y - 0.5) * height,
+  };
+}
+
+/**
+ * @param {number} x
+ * @param {number} y
+ */
+async function clickAt(x, y) {
+  const place = await onScreen(x, y);
+  await comfy.page.mouse.click(place.x, place.y);
+}
+
+/** Until the photo is on the canvas. */
+async function shown() {
+  await expect.poll(() => paintedColours()).toBeGreaterThan(50);
+}
+
+/** How many different colours are on the canvas, coarsely. */
+function paintedColours() {
+  return stage()
+    .locator("canvas")
+    .evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+      const context = canvas.getContext("2d");
+      const { data } = /** @type {CanvasRenderingContext2D} */ (context).getImageData(
+        0,
+        0,
+        canvas.width,
+        canvas.height,
+      );
+      const colours = new Set();
+      for (let i = 0; i < data.length; i += 4 * 37) {
+        colours.add((data[i] >> 4) * 256 + (data[i + 1] >> 4) * 16 + (data[i + 2] >> 4));
+      }
+      return colours.size;
+    });
+}
+
+/**
+ * Run the tests of a block in a page of their own, each on a new graph.
+ * @param {import("./support/comfy.js").Look} look
+ */
+function inPage(look) {
+  beforeAll(async () => {
+    comfy = await openComfy(browser, look);
+    await comfy.upload(PHOTO, "focuspuller_test.jpg");
+  });
+  beforeEach(async () => {
+    await comfy.load(focusWorkflow());
+    await shown();
+  });
+  afterEach(() => expect(comfy.takeErrors()).toEqual([]));
+  afterAll(() => comfy.close());
+}
+
+describe.each([
+  ["canvas nodes", { vue: false }],
+  ["Vue nodes", { vue: true }],
+])("with %s", (_, look) => {
+  inPage(look);
+
+  test("a click puts the focus where the photo was clicked, before anything has run", async () => {
+    await clickAt(0.25, 0.75);
+    const { x, y } = await comfy.widgets(POINT);
+    expect(x).toBeCloseTo(0.25, 2);
+    expect(y).toBeCloseTo(0.75, 2);
+  });
+
+  test("dragging moves it along, and not the node", async () => {
+    const before = await comfy.evaluate((app, id) => [...app.graph.getNodeById(id).pos], POINT);
+    const [from, to] = [await onScreen(0.5, 0.5), await onScreen(0.7, 0.3)];
+    await comfy.page.mouse.move(from.x, from.y);
+    await comfy.page.mouse.down();
+    await comfy.page.mouse.move((from.x + to.x) / 2, to.y, { steps: 4 });
+    await comfy.page.mouse.move(to.x, to.y, { steps: 4 });
+    await comfy.page.mouse.up();
+    const { x, y } = await comfy.widgets(POINT);
+    expect(x).toBeCloseTo(0.7, 2);
+    expect(y).toBeCloseTo(0.3, 2);
+    expect(await comfy.evaluate((app, id) => [...app.graph.getNodeById(id).pos], POINT)).toEqual(
+      before,
+    );
+  });
+
+  test("keys move it, and Delete does not delete the node", async () => {
+    await clickAt(0.5, 0.5);
+    const start = await comfy.widgets(POINT);
+    await comfy.page.keyboard.press("ArrowRight");
+    await comfy.page.keyboard.press("Shift+ArrowUp");
+    await comfy.page.keyboard.press("Delete");
+    const { x, y } = await comfy.widgets(POINT);
+    expect(x - start.x).toBeCloseTo(0.005, 4);
+    expect(y - start.y).toBeCloseTo(-0.05, 4);
+  });
+
+  test("it is to be reached with the Tab key and says where the focus is", async () => {
+    await stage().focus();
+    await comfy.page.keyboard.press("ArrowLeft");
+    const spoken = await comfy.page.locator(".focus-puller [role=status]").textContent();
+    expect(spoken).toBe("Focus point: 49.5 % across, 50 % down");
+    expect(await stage().getAttribute("role")).toBe("application");
+    expect(await stage().getAttribute("aria-label")).toContain("Arrow keys");
+  });
+
+  test("a run brings the depth: metres under the pointer, and peaking", async () => {
+    const outputs = await comfy.run();
+    await clickAt(0.24, 0.75);
+    await expect.poll(() => readout().textContent()).toContain("0.677 m");
+    const far = await onScreen(0.05, 0.05);
+    await comfy.page.mouse.move(far.x, far.y);
+    await expect.poll(() => readout().textContent()).toMatch(/^[\d.]+ m here · focus 0\.677 m$/);
+    expect(Object.keys(outputs[POINT])).toContain("focus_puller_depth");
+    const withPeaking = await greenPixels();
+    await comfy.page.getByRole("button", { name: "Focus peaking" }).click();
+    await expect.poll(greenPixels).toBeLessThan(withPeaking / 4);
+  });
+
+  test("depth is forgotten when what it was made from changes", async () => {
+    await comfy.run();
+    await expect.poll(() => readout().textContent()).toContain(" m");
+    await comfy.evaluate((app) => {
+      const [widget] = app.graph.getNodeById(1).widgets;
+      widget.value = "other.jpg";
+      widget.callback?.("other.jpg");
+      app.graph.getNodeById(2).onConnectionsChange();
+    });
+    await expect.poll(() => readout().textContent()).not.toContain(" m");
+  });
+
+  test("zoomed in with the wheel, a click still means what is under it", async () => {
+    await clickAt(0.5, 0.5);
+    const place = await onScreen(0.5, 0.5);
+    await comfy.page.mouse.move(place.x, place.y);
+    await comfy.page.mouse.wheel(0, -1000); // × 1.0015 ** 1000 = 4.48
+    const offset = await onScreen(0.5 + 0.2, 0.5 + 0.1);
+    await comfy.page.mouse.click(offset.x, offset.y);
+    const { x, y } = await comfy.widgets(POINT);
+    expect(x).toBeCloseTo(0.5 + 0.2 / 4.477, 2);
+    expect(y).toBeCloseTo(0.5 + 0.1 / 4.477, 2);
+    expect(await comfy.evaluate((app) => app.canvas.ds.scale)).toBe(1);
+  });
+
+  test("more points are added with Alt and removed with Delete", async () => {
+    await clickAt(0.25, 0.75);
+    await comfy.page.keyboard.down("Alt");
+    await clickAt(0.75, 0.25);
+    await comfy.page.keyboard.up("Alt");
+    const { x, also_sharp: others } = await comfy.widgets(POINT);
+    expect(x).toBeCloseTo(0.25, 2);
+    const [otherX, otherY] = others.split(",").map(Number);
+    expect(otherX).toBeCloseTo(0.75, 2);
+    expect(otherY).toBeCloseTo(0.25, 2);
+    await comfy.page.keyboard.press("Delete");
+    expect((await comfy.widgets(POINT)).also_sharp).toBe("");
+  });
+
+  test("what is picked is exported, saved and loaded, the picker itself is not", async () => {
+    await clickAt(0.25, 0.75);
+    const picked = await comfy.widgets(POINT);
+    const { inputs } = (await comfy.prompt())[POINT];
+    expect(Object.keys(inputs).sort()).toEqual(["also_sharp", "depth", "focus_range", "x", "y"]);
+    expect([inputs.x, inputs.y]).toEqual([picked.x, picked.y]);
+    const saved = await comfy.evaluate((app) => app.graph.serialize());
+    const node = saved.nodes.find((/** @type {any} */ each) => each.id === POINT);
+    expect(node.widgets_values.slice(0, 4)).toEqual([picked.x, picked.y, 0, ""]);
+    await comfy.load(saved);
+    const { x, y } = await comfy.widgets(POINT);
+    expect([x, y]).toEqual([picked.x, picked.y]);
+  });
+
+  test("undo takes a pick back, redo brings it again", async () => {
+    await clickAt(0.25, 0.75);
+    await clickAt(0.6, 0.4);
+    const second = (await comfy.widgets(POINT)).x;
+    await comfy.page.mouse.click(1200, 900);
+    await comfy.page.keyboard.press("Control+z");
+    await expect.poll(async () => (await comfy.widgets(POINT)).x).toBeCloseTo(0.25, 2);
+    await comfy.page.keyboard.press("Control+y");
+    await expect.poll(async () => (await comfy.widgets(POINT)).x).toBe(second);
+  });
+
+  test("a copy has the same point", async () => {
+    await clickAt(0.25, 0.75);
+    const picked = await comfy.widgets(POINT);
+    const copied = await comfy.evaluate((app, id) => {
+      app.canvas.selectItems([app.graph.getNodeById(id)]);
+      app.canvas.copyToClipboard();
+      app.canvas.pasteFromClipboard();
+      return Math.max(...app.graph._nodes.map((/** @type {any} */ node) => node.id));
+    }, POINT);
+    expect(copied).not.toBe(POINT);
+    const { x, y } = await comfy.widgets(copied);
+    expect([x, y]).toEqual([picked.x, picked.y]);
+  });
+
+  test("a point that comes through a link cannot be moved here", async () => {
+    await comfy.evaluate((app, id) => {
+      const number = /** @type {any} */ (window).LiteGraph.createNode("PrimitiveFloat");
+      app.graph.add(number);
+      const node = app.graph.getNodeById(id);
+      const slot = node.inputs.findIndex((/** @type {any} */ input) => input.name === "x");
+      number.connect(0, node, slot);
+    }, POINT);
+    await expect.poll(() => stage().getAttribute("aria-disabled")).toBe("true");
+    await clickAt(0.25, 0.75);
+    expect((await comfy.widgets(POINT)).y).toBe(0.5);
+  });
+});
+
+/** Pixels in the colour of the peaking. */
+function greenPixels() {
+  return stage()
+    .locator("canvas")
+    .evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+      const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+      const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+      let count = 0;
+      for (let i = 0; i < data.length; i += 4) {
+        if (data[i + 1] > data[i] + 40 && data[i + 1] > data[i + 2] + 20) count++;
+      }
+      return count;
+    });
+}
+
+describe("on a touch screen", () => {
+  inPage({ touch: true });
+
+  test("a finger sets the focus", async () => {
+    const place = await onScreen(0.25, 0.75);
+    await comfy.page.touchscreen.tap(place.x, place.y);
+    const { x, y } = await comfy.widgets(POINT);
+    expect(x).toBeCloseTo(0.25, 2);
+    expect(y).toBeCloseTo(0.75, 2);
+  });
+});
+
+describe.each(/** @type {const} */ (["dark", "light"]))("in the %s palette", (palette) => {
+  inPage({ palette, vue: true });
+
+  test("the words can be read", async () => {
+    const contrasts = await comfy.page.locator(".focus-puller").evaluate((root) => {
+      /** @param {string} colour */
+      const luminance = (colour) => {
+        const canvas = document.createElement("canvas");
+        const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data].map((value) => {
+          const part = value / 255;
+          return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      return [...root.querySelectorAll("button:enabled")].map((button) => {
+        const { color, backgroundColor } = getComputedStyle(button);
+        const [bright, dark] = [luminance(color), luminance(backgroundColor)].sort((a, b) => b - a);
+        return (bright + 0.05) / (dark + 0.05);
+      });
+    });
+    expect(contrasts.length).toBeGreaterThan(0);
+    for (const contrast of contrasts) expect(contrast).toBeGreaterThan(4.5);
+  });
+
+  test("nothing is asked of other servers", () => {
+    expect(comfy.foreign.filter((url) => !/comfy\.org|googleapis|github/.test(url))).toEqual([]);
+  });
+});

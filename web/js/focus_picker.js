@@ -1,0 +1,167 @@
+// Puts the focus picker on Focus Point: its picture and depth come from the graph, its points are
+// the node's own widgets, so that they are saved, copied, undone and exported with it.
+
+import { FocusPicker } from "./focus_picker/picker.js";
+import {
+  addElement,
+  after,
+  fileUrl,
+  grow,
+  isLinked,
+  onAnyChange,
+  onNodeCreated,
+  pictureUrl,
+  recordUndo,
+  setWidget,
+  uiOf,
+  widgetOf,
+} from "./shared/comfy.js";
+import { depthFromPixels } from "./shared/depth_map.js";
+import { useStyles } from "./shared/elements.js";
+import { nodesBefore, pictureCandidates } from "./shared/graph.js";
+import { loadBytes, loadPicture } from "./shared/pixels.js";
+import { pointsFromText, stored, textOfPoints } from "./shared/points.js";
+
+/** @typedef {import("./shared/comfy.js").ComfyNode} ComfyNode */
+/** @typedef {import("./shared/view.js").Point} Point */
+
+const FOCUS_WIDGETS = ["x", "y", "focus_range", "also_sharp"];
+const MIN_HEIGHT_PX = 220;
+/** @type {[number, number]} */
+const START_SIZE = [320, 440];
+const HINT =
+  "Connect a photo's depth to see the picture here. What is not loaded from a file shows after the first run.";
+const NO_DEPTH = "Run once to see depth";
+
+class NodePicker {
+  /** @param {ComfyNode} node */
+  constructor(node) {
+    this.node = node;
+    this.picker = new FocusPicker((points, isDone) => this._write(points, isDone));
+    this._pictureUrl = /** @type {string | null} */ (null);
+    this._depthUrl = /** @type {string | null} */ (null);
+    /** The settings of the nodes before when the depth was made. */
+    this._depthMadeWith = "";
+    this._isPending = false;
+    this._addWidget();
+    this._listen();
+    this.refresh();
+  }
+
+  /** Look again at the graph; many calls at once cost one look. */
+  refresh() {
+    if (this._isPending) return;
+    this._isPending = true;
+    queueMicrotask(() => {
+      this._isPending = false;
+      if (!this.node.graph) return;
+      this._read();
+      void this._showPicture();
+      void this._showDepth();
+    });
+  }
+
+  _addWidget() {
+    addElement(this.node, "focus_picker", this.picker.element, { minHeight: MIN_HEIGHT_PX });
+    this.node.setSize(START_SIZE);
+  }
+
+  _listen() {
+    const { node } = this;
+    const refresh = () => this.refresh();
+    for (const name of FOCUS_WIDGETS) {
+      const widget = widgetOf(node, name);
+      if (widget) after(widget, "callback", refresh);
+    }
+    after(node, "onConfigure", () => {
+      grow(node); // saved before it had a picture
+      refresh();
+    });
+    after(node, "onConnectionsChange", refresh);
+    after(node, "onExecuted", () => {
+      this._depthMadeWith = this._settingsBefore();
+      refresh();
+    });
+    const stop = onAnyChange(refresh);
+    after(node, "onRemoved", () => {
+      stop();
+      this.picker.dispose();
+    });
+  }
+
+  /** The node's values into the picker. */
+  _read() {
+    const [x, y, focusRange, others] = FOCUS_WIDGETS.map(
+      (name) => widgetOf(this.node, name)?.value,
+    );
+    const first = stored({ x: Number(x) || 0, y: Number(y) || 0 });
+    this.picker.setFocus([first, ...pointsFromText(others)], Number(focusRange) || 0);
+    this.picker.setEnabled(!["x", "y"].some((name) => isLinked(this.node, name)));
+    this.picker.setText(this._pictureUrl ? NO_DEPTH : "");
+  }
+
+  /**
+   * The picker's points into the node.
+   * @param {readonly Point[]} points
+   * @param {boolean} isDone
+   */
+  _write([first, ...others], isDone) {
+    setWidget(this.node, "x", first.x);
+    setWidget(this.node, "y", first.y);
+    setWidget(this.node, "also_sharp", textOfPoints(others));
+    if (isDone) recordUndo();
+  }
+
+  async _showPicture() {
+    const url = this._findPicture();
+    this.picker.stage.hint.textContent = url ? "" : HINT;
+    if (url === this._pictureUrl) return;
+    this._pictureUrl = url;
+    const picture = url ? await loadPicture(url).catch(() => null) : null;
+    if (url !== this._pictureUrl) return; // another one has been asked for meanwhile
+    this.picker.setPicture(picture);
+    this.picker.setText(picture ? NO_DEPTH : "");
+    if (!picture) this.picker.stage.hint.textContent = HINT;
+  }
+
+  _findPicture() {
+    /** @type {ComfyNode[]} */
+    const candidates = pictureCandidates(this.node);
+    for (const node of candidates) {
+      const url = pictureUrl(node);
+      if (url) return url;
+    }
+    return null;
+  }
+
+  async _showDepth() {
+    const sent = uiOf(this.node)?.focus_puller_depth?.[0];
+    this._depthMadeWith ||= this._settingsBefore();
+    const isCurrent = sent && this._depthMadeWith === this._settingsBefore();
+    const url = isCurrent ? fileUrl(sent.picture) : null;
+    if (url === this._depthUrl) return;
+    this._depthUrl = url;
+    const pixels = url ? await loadBytes(url).catch(() => null) : null;
+    if (url !== this._depthUrl) return;
+    this.picker.setDepth(pixels && depthFromPixels(pixels.data, pixels, sent));
+  }
+
+  /** What the depth depends on, as a text: it is out of date when this has changed. */
+  _settingsBefore() {
+    const before = nodesBefore([this.node]);
+    const settings = before.map((node) => [
+      node.id,
+      node.type,
+      node.mode,
+      (node.widgets ?? [])
+        .filter((widget) => widget.serialize !== false)
+        .map((widget) => [widget.name, String(widget.value)]),
+    ]);
+    return JSON.stringify(settings);
+  }
+}
+
+onNodeCreated("FocusPuller.FocusPicker", "FocusPullerFocusPoint", (node) => {
+  useStyles();
+  new NodePicker(node);
+});

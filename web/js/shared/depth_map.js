@@ -1,0 +1,97 @@
+// Depth in the browser: the picture that a node sends, numbers at a point, and how to say them.
+//
+// Depth is kept as disparity (inverse distance): 1/m where it is metric, else relative, 0 to 1 with
+// 1 nearest.
+
+/** @typedef {import("./view.js").Point} Point */
+/**
+ * @typedef {object} DepthCoding What a node tells about the picture it sends.
+ * @property {number} low Disparity that 0 stands for.
+ * @property {number} high Disparity that 65535 stands for.
+ * @property {boolean} is_metric
+ */
+/**
+ * @typedef {object} DepthMap
+ * @property {number} width
+ * @property {number} height
+ * @property {Float32Array} disparity Row by row.
+ * @property {number} low
+ * @property {number} high
+ * @property {boolean} isMetric
+ */
+/** @typedef {{ plane: number, near: number, far: number }} SharpRange As disparity. */
+
+// Side of the window around a focus point as a fraction of the longest edge: lens/focus.py.
+const POINT_WINDOW = 0.01;
+
+/**
+ * Read the picture of `depth_for_browser` (nodes/previews.py): red and green are the high and the
+ * low byte.
+ * @param {Uint8ClampedArray} rgba
+ * @param {import("./view.js").Size} size
+ * @param {DepthCoding} coding
+ * @returns {DepthMap}
+ */
+export function depthFromPixels(rgba, { width, height }, { low, high, is_metric: isMetric }) {
+  const disparity = new Float32Array(width * height);
+  const step = (high - low) / 65535;
+  for (let i = 0; i < disparity.length; i++) {
+    disparity[i] = low + (256 * rgba[4 * i] + rgba[4 * i + 1]) * step;
+  }
+  return { width, height, disparity, low, high, isMetric };
+}
+
+/**
+ * What a focus point finds: the median of a small window, as Focus Point takes it.
+ * @param {DepthMap} depth
+ * @param {Point} point
+ * @returns {number}
+ */
+export function disparityAt(depth, { x, y }) {
+  const { width, height, disparity } = depth;
+  const column = Math.min(Math.floor(x * width), width - 1);
+  const row = Math.min(Math.floor(y * height), height - 1);
+  const reach = Math.floor((POINT_WINDOW * Math.max(width, height)) / 2);
+  const values = [];
+  for (let r = Math.max(row - reach, 0); r <= Math.min(row + reach, height - 1); r++) {
+    for (let c = Math.max(column - reach, 0); c <= Math.min(column + reach, width - 1); c++) {
+      values.push(disparity[r * width + c]);
+    }
+  }
+  // The lower of two middle values, as torch.median.
+  return values.sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+}
+
+/**
+ * What is sharp with the focus on several points: lens/focus_points.py.
+ * @param {DepthMap} depth
+ * @param {readonly Point[]} points The first is in the focus plane.
+ * @param {number} focusRange Disparity that stays sharp around each.
+ * @returns {SharpRange}
+ */
+export function sharpRange(depth, points, focusRange) {
+  const planes = points.map((point) => disparityAt(depth, point));
+  return {
+    plane: planes[0],
+    near: Math.max(...planes) + focusRange / 2,
+    far: Math.max(Math.min(...planes) - focusRange / 2, 0),
+  };
+}
+
+/**
+ * A disparity in words: metres where it is metric.
+ * @param {number} disparity
+ * @param {boolean} isMetric
+ */
+export function depthText(disparity, isMetric) {
+  if (!isMetric) return `disparity ${disparity.toFixed(3)}`;
+  return disparity > 1e-6 ? `${significant(1 / disparity)} m` : "infinity";
+}
+
+/**
+ * Three significant digits, without exponent.
+ * @param {number} value
+ */
+function significant(value) {
+  return String(Number(value.toPrecision(3)));
+}
