@@ -4,6 +4,7 @@ from .aperture import ApertureNode, BokehPreview
 from .bokehdiff import BokehDiffLens
 from .camera import CameraNode
 from .comfy import ComfyExtension, io
+from .compare import Compare
 from .depth import AlignDepth, DepthFromImage, LoadDepth, RefineDepth, RepairDepth, StabilizeDepth
 from .depth_estimation import EstimateDepth
 from .find_focus import FindFocus
@@ -46,6 +47,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     RenderBokeh,
     FitLens,
     CompressHighlights,
+    Compare,
     RenderBokehVideo,
     SavePhoto,
 )

@@ -20,8 +20,8 @@ from ..lens.optics import Camera, depth_of_field, hyperfocal_distance
 from .comfy import ui
 
 APERTURE_PREVIEW_RADIUS_PX = 120.0
-# Longest side of the depth that the browser gets; pictures on the canvas are smaller.
-BROWSER_DEPTH_SIDE_PX = 1024
+# Longest side of a map that the browser gets; pictures on the canvas are smaller.
+BROWSER_MAP_SIDE_PX = 1024
 
 
 def shown(node: Any, picture: Tensor | None = None, text: str | None = None) -> dict[str, Any]:
@@ -74,24 +74,33 @@ def depth_text(depth: Depth) -> str:
 
 
 def depth_for_browser(depth: Depth) -> dict[str, Any]:
-    """The `ui` with which the browser learns the depth of the first image.
+    """The `ui` with which the browser learns the depth of the first image."""
+    told = numbers_for_browser(depth.disparity[:1]) | {"is_metric": depth.is_metric}
+    return {"focus_puller_depth": [told]}
 
-    The disparity is written into a picture with 16 bits, the high byte as red and the low one as
-    green, because a browser reads 8 bits per colour. 0 stands for `low`, 65535 for `high`.
+
+def numbers_for_browser(numbers: Tensor) -> dict[str, Any]:
+    """Where the browser finds a map of numbers `[1,1,H,W]`, which it may get smaller.
+
+    They are written into a picture with 16 bits, the high byte as red and the low one as green,
+    because a browser reads 8 bits per colour. 0 stands for `low`, 65535 for `high`.
     """
-    height, width = depth.size
-    scale = min(1.0, BROWSER_DEPTH_SIDE_PX / max(height, width))
+    height, width = numbers.shape[-2:]
+    scale = min(1.0, BROWSER_MAP_SIDE_PX / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
     # Of the nearest pixel, not of a mean of near and far, which is nowhere.
-    disparity = F.interpolate(depth.disparity[:1].double().cpu(), size, mode="nearest-exact")
-    low, high = float(disparity.amin()), float(disparity.amax())
-    steps = ((disparity - low) / max(high - low, 1e-12) * 65535).round()
+    values = F.interpolate(numbers.double().cpu(), size, mode="nearest-exact")
+    low, high = float(values.amin()), float(values.amax())
+    steps = ((values - low) / max(high - low, 1e-12) * 65535).round()
     bytes_ = torch.cat([steps // 256, steps % 256, torch.zeros_like(steps)], dim=1)
     # Half a step more, because saving rounds down.
-    picture = ui.PreviewImage(to_interleaved(((bytes_ + 0.5) / 255).float()))
-    (file,) = picture.as_dict()["images"]
-    told = {"picture": file, "low": low, "high": high, "is_metric": depth.is_metric}
-    return {"focus_puller_depth": [told]}
+    return {"picture": picture_for_browser((bytes_ + 0.5) / 255), "low": low, "high": high}
+
+
+def picture_for_browser(picture: Tensor) -> dict[str, str]:
+    """Write a picture `[1,C,H,W]`, sRGB 0..1; its file as the browser asks for it."""
+    (file,) = ui.PreviewImage(to_interleaved(picture.float().cpu())).as_dict()["images"]
+    return file
 
 
 def focus_text(focus: Focus) -> str:

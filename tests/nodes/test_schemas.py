@@ -24,6 +24,7 @@ NODE_IDS = [
     "FocusPullerBokehMeLens",
     "FocusPullerBokehPreview",
     "FocusPullerCamera",
+    "FocusPullerCompare",
     "FocusPullerCompressHighlights",
     "FocusPullerDefocusMap",
     "FocusPullerDepthFromImage",
@@ -65,6 +66,7 @@ INPUT_IDS = {
     ],
     "FocusPullerBokehPreview": ["aperture", "radius", "width", "height"],
     "FocusPullerCamera": ["f_number", "focal_length_mm", "sensor_width_mm", "photo"],
+    "FocusPullerCompare": ["before", "after", "defocus"],
     "FocusPullerCompressHighlights": ["image", "highlights", "linear"],
     "FocusPullerDefocusMap": ["depth", "focus", "bokeh_level", "focus_scale", "camera", "image"],
     "FocusPullerDepthFromImage": [

@@ -143,7 +143,7 @@ class NodePicker {
     this._depthUrl = url;
     const pixels = url ? await loadBytes(url).catch(() => null) : null;
     if (url !== this._depthUrl) return;
-    this.picker.setDepth(pixels && depthFromPixels(pixels.data, pixels, sent));
+    this.picker.setDepth(pixels && depthFromPixels(pixels, sent));
   }
 
   /** What the depth depends on, as a text: it is out of date when this has changed. */

@@ -90,8 +90,6 @@ export class Comfy {
     this.url = url;
     /** @type {string[]} What went wrong in the page. */
     this._errors = [];
-    /** @type {string[]} Addresses outside ComfyUI that the page asked for. */
-    this.foreign = [];
   }
 
   async open() {
@@ -105,10 +103,7 @@ export class Comfy {
     // Nothing leaves the machine; the frontend itself would.
     await page.route(
       (address) => !address.href.startsWith(this.url) && address.protocol.startsWith("http"),
-      (route) => {
-        this.foreign.push(route.request().url());
-        return route.abort();
-      },
+      (route) => route.abort(),
     );
     await page.goto(this.url, { waitUntil: "load" });
     await page.waitForFunction(() => {

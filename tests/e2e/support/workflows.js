@@ -41,3 +41,53 @@ export function focusWorkflow() {
     version: 0.4,
   };
 }
+
+/**
+ * The same, with a Defocus Map (3) that Compare (4) compares with the photo.
+ * @returns {object}
+ */
+export function compareWorkflow() {
+  const workflow = /** @type {any} */ (focusWorkflow());
+  const [photo, focus] = workflow.nodes;
+  photo.outputs[0].links = [4];
+  photo.outputs[2].links = [1, 2];
+  focus.outputs[0].links = [3];
+  workflow.nodes.push(
+    {
+      id: 3,
+      type: "FocusPullerDefocusMap",
+      pos: [100, 640],
+      size: [320, 320],
+      inputs: [
+        { name: "depth", type: "DEPTH", link: 2 },
+        { name: "focus", type: "FOCUS", link: 3 },
+      ],
+      outputs: [
+        { name: "defocus", type: "DEFOCUS", links: [6] },
+        { name: "preview", type: "IMAGE", links: [5] },
+      ],
+      widgets_values: [20, 1],
+    },
+    {
+      id: 4,
+      type: "FocusPullerCompare",
+      pos: [940, 120],
+      size: [420, 500],
+      inputs: [
+        { name: "before", type: "IMAGE", link: 4 },
+        { name: "after", type: "IMAGE", link: 5 },
+        { name: "defocus", type: "DEFOCUS", link: 6 },
+      ],
+      outputs: [],
+      widgets_values: [],
+    },
+  );
+  workflow.links.push(
+    [2, 1, 2, 3, 0, "DEPTH"],
+    [3, 2, 0, 3, 1, "FOCUS"],
+    [4, 1, 0, 4, 0, "IMAGE"],
+    [5, 3, 1, 4, 1, "IMAGE"],
+    [6, 3, 0, 4, 2, "DEFOCUS"],
+  );
+  return { ...workflow, last_node_id: 4, last_link_id: 6 };
+}

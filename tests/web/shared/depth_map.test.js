@@ -20,9 +20,10 @@ function depthMap(width, height, disparity) {
 }
 
 test("red is the high and green the low byte between the ends", () => {
-  const rgba = new Uint8ClampedArray([0, 0, 0, 255, 255, 255, 0, 255, 128, 0, 9, 255]);
+  const data = new Uint8ClampedArray([0, 0, 0, 255, 255, 255, 0, 255, 128, 0, 9, 255]);
+  const pixels = /** @type {ImageData} */ ({ data, width: 3, height: 1 });
   const coding = { low: 0.25, high: 4.25, is_metric: true };
-  const depth = depthFromPixels(rgba, { width: 3, height: 1 }, coding);
+  const depth = depthFromPixels(pixels, coding);
   expect(depth.disparity[0]).toBe(0.25);
   expect(depth.disparity[1]).toBe(4.25);
   expect(depth.disparity[2]).toBeCloseTo(0.25 + (4 * 32768) / 65535, 6);

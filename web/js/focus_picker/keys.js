@@ -1,8 +1,9 @@
 // What the keys do while the picture has the keyboard.
 
+import { isShortcut, viewActionOf } from "../shared/keys.js";
+
 const STEP = 0.005;
 const COARSE_STEP = 0.05;
-const ZOOM = 1.5;
 const DIRECTIONS = new Map([
   ["ArrowLeft", [-1, 0]],
   ["ArrowRight", [1, 0]],
@@ -11,30 +12,22 @@ const DIRECTIONS = new Map([
 ]);
 
 /**
- * @typedef {{ kind: "move", x: number, y: number } | { kind: "zoom", factor: number }
- *   | { kind: "whole" } | { kind: "peaking" } | { kind: "remove" }
- *   | { kind: "add" } | { kind: "next" }} Action
+ * @typedef {{ kind: "move", x: number, y: number } | { kind: "peaking" } | { kind: "remove" }
+ *   | { kind: "add" } | { kind: "next" } | import("../shared/keys.js").ViewAction} Action
  */
 
 /**
- * @param {{ key: string, shiftKey: boolean, ctrlKey: boolean, altKey: boolean, metaKey: boolean }} event
+ * @param {import("../shared/keys.js").Key} event
  * @returns {Action | null} null: the key is not for the picture.
  */
 export function actionOf(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return null;
+  if (isShortcut(event)) return null;
   const direction = DIRECTIONS.get(event.key);
   if (direction) {
     const step = event.shiftKey ? COARSE_STEP : STEP;
     return { kind: "move", x: direction[0] * step, y: direction[1] * step };
   }
   switch (event.key) {
-    case "+":
-    case "=":
-      return { kind: "zoom", factor: ZOOM };
-    case "-":
-      return { kind: "zoom", factor: 1 / ZOOM };
-    case "0":
-      return { kind: "whole" };
     case "p":
     case "P":
       return { kind: "peaking" };
@@ -48,6 +41,6 @@ export function actionOf(event) {
     case "Backspace":
       return { kind: "remove" };
     default:
-      return null;
+      return viewActionOf(event);
   }
 }

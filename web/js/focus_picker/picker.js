@@ -38,7 +38,7 @@ export class FocusPicker {
     this._depth = null;
     /** @type {Uint8Array | null} */
     this._contrast = null;
-    /** @type {HTMLCanvasElement | null} */
+    /** @type {HTMLCanvasElement | null} Painted when it is first shown. */
     this._peaking = null;
     this._showsPeaking = true;
     /** @type {Point | null} */
@@ -228,13 +228,13 @@ export class FocusPicker {
   }
 
   _refresh() {
-    this._peaking = this._painted();
+    this._peaking = null;
     this._showState();
     this.stage.repaint();
   }
 
   /** The focus peaking for the depth and the points as they are. */
-  _painted() {
+  _paintedPeaking() {
     if (!this._depth || !this._picture) return null;
     this._contrast ??= contrastOf(pixelsOf(this._picture, this._depth).data, this._depth);
     const range = sharpRange(this._depth, this._points, this._focusRange);
@@ -287,7 +287,7 @@ export class FocusPicker {
     const scene = {
       picture: this._picture,
       pictureSize: stage.pictureSize,
-      peaking: this._showsPeaking ? this._peaking : null,
+      peaking: this._showsPeaking ? (this._peaking ??= this._paintedPeaking()) : null,
       points: this._points,
       selected: this._selected,
       view: stage.view,

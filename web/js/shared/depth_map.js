@@ -3,12 +3,12 @@
 // Depth is kept as disparity (inverse distance): 1/m where it is metric, else relative, 0 to 1 with
 // 1 nearest.
 
+import { numbersFromPixels } from "./numbers.js";
+
 /** @typedef {import("./view.js").Point} Point */
 /**
- * @typedef {object} DepthCoding What a node tells about the picture it sends.
- * @property {number} low Disparity that 0 stands for.
- * @property {number} high Disparity that 65535 stands for.
- * @property {boolean} is_metric
+ * @typedef {import("./numbers.js").Coding & { is_metric: boolean }} DepthCoding What a node tells
+ *   about the picture it sends.
  */
 /**
  * @typedef {object} DepthMap
@@ -25,19 +25,13 @@
 const POINT_WINDOW = 0.01;
 
 /**
- * Read the picture of `depth_for_browser` (nodes/previews.py): red and green are the high and the
- * low byte.
- * @param {Uint8ClampedArray} rgba
- * @param {import("./view.js").Size} size
+ * The depth that `depth_for_browser` (nodes/previews.py) has sent.
+ * @param {ImageData} pixels
  * @param {DepthCoding} coding
  * @returns {DepthMap}
  */
-export function depthFromPixels(rgba, { width, height }, { low, high, is_metric: isMetric }) {
-  const disparity = new Float32Array(width * height);
-  const step = (high - low) / 65535;
-  for (let i = 0; i < disparity.length; i++) {
-    disparity[i] = low + (256 * rgba[4 * i] + rgba[4 * i + 1]) * step;
-  }
+export function depthFromPixels({ data, width, height }, { low, high, is_metric: isMetric }) {
+  const disparity = numbersFromPixels(data, { low, high });
   return { width, height, disparity, low, high, isMetric };
 }
 
