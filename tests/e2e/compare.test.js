@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { launchBrowser, openComfy } from "./support/comfy.js";
+import { launchBrowser, openComfy, waitFor } from "./support/comfy.js";
 import { coloursOn, onScreen, pixelsOn } from "./support/stage.js";
 import { compareWorkflow } from "./support/workflows.js";
 
@@ -37,7 +37,7 @@ describe.each([
     await comfy.upload(PHOTO, "focuspuller_test.jpg");
     await comfy.load(compareWorkflow());
     await comfy.run();
-    await expect.poll(() => coloursOn(divider())).toBeGreaterThan(50);
+    await waitFor(async () => ((await coloursOn(divider())) > 50 ? true : undefined));
   });
   afterEach(() => expect(comfy.takeErrors()).toEqual([]));
   afterAll(() => comfy.close());

@@ -12,9 +12,8 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // WebGL in software, where there is no GPU.
-  "--use-gl=angle",
-  "--use-angle=swiftshader",
+  // The page is composed without a GPU, WebGL runs on SwiftShader.
+  "--disable-gpu",
   "--enable-unsafe-swiftshader",
 ];
 // What covers the canvas of a first visitor, and what remembers the tests before.
@@ -211,7 +210,7 @@ export class Comfy {
  * @param {() => Promise<T | undefined>} look
  * @returns {Promise<T>}
  */
-async function waitFor(look) {
+export async function waitFor(look) {
   const end = Date.now() + 40_000;
   while (Date.now() < end) {
     const found = await look();
