@@ -149,7 +149,9 @@ __all__ = [
 async def comfy_entrypoint() -> FocusPullerExtension:
     """Called by ComfyUI to load the nodes."""
     from .nodes import FocusPullerExtension
+    from .nodes.routes import register_routes
 
+    register_routes()
     return FocusPullerExtension()
 
 

@@ -47,6 +47,8 @@ __all__ = [
     "output_target",
     "progress",
     "render_device",
+    "serve",
+    "shared_folders",
     "temp_path",
     "ui",
     "video_from_file",
@@ -136,6 +138,22 @@ def output_target(filename_prefix: str, width: int, height: int) -> OutputTarget
         filename_prefix, paths.get_output_directory(), width, height
     )
     return OutputTarget(Path(folder), stem, counter, subfolder)
+
+
+def shared_folders() -> list[Path]:
+    """The folders whose files a browser may see: input, output and temp."""
+    if not INSIDE_COMFYUI:
+        host = current_host()
+        return [*host.input_dirs, host.output_dir, host.temp_dir]
+    paths = _comfy("folder_paths")
+    folders = ("input", "output", "temp")
+    return [Path(getattr(paths, f"get_{folder}_directory")()) for folder in folders]
+
+
+def serve(path: str, handler: Callable[[Any], Any]) -> None:
+    """Let ComfyUI's server answer `GET path` with an aiohttp handler; nothing without ComfyUI."""
+    if INSIDE_COMFYUI:
+        _comfy("server").PromptServer.instance.routes.get(path)(handler)
 
 
 def temp_path(suffix: str) -> Path:

@@ -134,7 +134,12 @@ class SamplePhoto(io.ComfyNode):
     @classmethod
     @names_node
     def execute(cls, sample: str) -> io.NodeOutput:
-        return _photo_output(cls, SAMPLES / f"{sample}.jpg")
+        return _photo_output(cls, sample_path(sample))
+
+
+def sample_path(sample: str) -> Path:
+    """The file of a photo that comes along."""
+    return SAMPLES / f"{sample}.jpg"
 
 
 def _photo_text(photo: Photo) -> str:

@@ -80,10 +80,23 @@ def depth_for_browser(depth: Depth) -> dict[str, Any]:
 
 
 def numbers_for_browser(numbers: Tensor) -> dict[str, Any]:
-    """Where the browser finds a map of numbers `[1,1,H,W]`, which it may get smaller.
+    """Where the browser finds a map of numbers `[1,1,H,W]`; see `packed_numbers`."""
+    packed, low, high = packed_numbers(numbers)
+    # Half a step more, because saving rounds down.
+    return {"picture": picture_for_browser((packed + 0.5) / 255), "low": low, "high": high}
 
-    They are written into a picture with 16 bits, the high byte as red and the low one as green,
-    because a browser reads 8 bits per colour. 0 stands for `low`, 65535 for `high`.
+
+def packed_numbers(numbers: Tensor) -> tuple[Tensor, float, float]:
+    """A map of numbers as a picture with 16 bits.
+
+    The high byte is red and the low one green, because a browser reads 8 bits per colour.
+
+    Args:
+        numbers: `[1,1,H,W]`.
+
+    Returns:
+        `[1,3,H,W]` whole numbers 0..255, smaller where it would be very large; the number that 0
+        stands for; the number that 65535 stands for.
     """
     height, width = numbers.shape[-2:]
     scale = min(1.0, BROWSER_MAP_SIDE_PX / max(height, width))
@@ -92,9 +105,7 @@ def numbers_for_browser(numbers: Tensor) -> dict[str, Any]:
     values = F.interpolate(numbers.double().cpu(), size, mode="nearest-exact")
     low, high = float(values.amin()), float(values.amax())
     steps = ((values - low) / max(high - low, 1e-12) * 65535).round()
-    bytes_ = torch.cat([steps // 256, steps % 256, torch.zeros_like(steps)], dim=1)
-    # Half a step more, because saving rounds down.
-    return {"picture": picture_for_browser((bytes_ + 0.5) / 255), "low": low, "high": high}
+    return torch.cat([steps // 256, steps % 256, torch.zeros_like(steps)], dim=1), low, high
 
 
 def picture_for_browser(picture: Tensor) -> dict[str, str]:

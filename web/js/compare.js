@@ -24,13 +24,13 @@ const START_SIZE = [480, 440];
  * @returns {Promise<Pair>}
  */
 async function loadPair({ before, after: behind, defocus }) {
-  const [left, right, pixels] = await Promise.all([
+  const [left, right, map] = await Promise.all([
     loadPicture(fileUrl(before)),
     loadPicture(fileUrl(behind)),
     defocus ? loadBytes(fileUrl(defocus.picture)) : null,
   ]);
-  if (!pixels || !defocus) return { before: left, after: right, defocus: null };
-  const { data, width, height } = pixels;
+  if (!map || !defocus) return { before: left, after: right, defocus: null };
+  const { data, width, height } = map.pixels;
   const radius = numbersFromPixels(data, defocus);
   return { before: left, after: right, defocus: { radius, width, height } };
 }

@@ -10,16 +10,17 @@ import {
   isLinked,
   onAnyChange,
   onNodeCreated,
+  photoUrl,
   pictureUrl,
   recordUndo,
   setWidget,
   uiOf,
   widgetOf,
 } from "./shared/comfy.js";
-import { depthFromPixels } from "./shared/depth_map.js";
+import { loadDepth } from "./shared/depth_map.js";
 import { useStyles } from "./shared/elements.js";
 import { nodesBefore, pictureCandidates } from "./shared/graph.js";
-import { loadBytes, loadPicture } from "./shared/pixels.js";
+import { loadPicture } from "./shared/pixels.js";
 import { pointsFromText, stored, textOfPoints } from "./shared/points.js";
 
 /** @typedef {import("./shared/comfy.js").ComfyNode} ComfyNode */
@@ -30,7 +31,7 @@ const MIN_HEIGHT_PX = 220;
 /** @type {[number, number]} */
 const START_SIZE = [320, 440];
 const HINT =
-  "Connect a photo's depth to see the picture here. What is not loaded from a file shows after the first run.";
+  "The photo appears here once depth is connected; a picture that other nodes make, after a run.";
 const NO_DEPTH = "Run once to see depth";
 
 class NodePicker {
@@ -135,15 +136,23 @@ class NodePicker {
   }
 
   async _showDepth() {
-    const sent = uiOf(this.node)?.focus_puller_depth?.[0];
-    this._depthMadeWith ||= this._settingsBefore();
-    const isCurrent = sent && this._depthMadeWith === this._settingsBefore();
-    const url = isCurrent ? fileUrl(sent.picture) : null;
+    const { url, coding } = this._findDepth();
     if (url === this._depthUrl) return;
     this._depthUrl = url;
-    const pixels = url ? await loadBytes(url).catch(() => null) : null;
-    if (url !== this._depthUrl) return;
-    this.picker.setDepth(pixels && depthFromPixels(pixels, sent));
+    const depth = url ? await loadDepth(url, coding).catch(() => null) : null;
+    if (url === this._depthUrl) this.picker.setDepth(depth);
+  }
+
+  /** The depth of the last run, while nothing before it has changed; else that of the photo. */
+  _findDepth() {
+    const sent = uiOf(this.node)?.focus_puller_depth?.[0];
+    const settings = this._settingsBefore();
+    this._depthMadeWith ||= settings;
+    if (sent && this._depthMadeWith === settings) {
+      return { url: fileUrl(sent.picture), coding: sent };
+    }
+    const source = this.node.getInputNode(0);
+    return { url: source && photoUrl(source, "depth") };
   }
 
   /** What the depth depends on, as a text: it is out of date when this has changed. */

@@ -13,6 +13,7 @@ from typing import Any
 import focuspuller
 from aiohttp import WSMsgType, web
 from focuspuller.errors import FocusPullerError
+from focuspuller.nodes import routes as own_routes
 from focuspuller.nodes.standin import Host, installed_host
 from folders import Pictures, Settings, UserData, extension_scripts, locales
 from object_info import object_info
@@ -90,6 +91,7 @@ class TestHost:
         routes.post("/userdata/{file:.+}")(user_data.write)
         routes.delete("/userdata/{file:.+}")(user_data.delete)
         routes.get("/ws")(self.websocket)
+        routes.get(own_routes.PATH)(self.photo_part)
         app = web.Application(client_max_size=1 << 28)
         for route in routes:
             assert isinstance(route, web.RouteDef)
@@ -110,6 +112,10 @@ class TestHost:
         name = request.match_info.get("name")
         chosen = info if name is None else {name: info[name]} if name in info else {}
         return web.json_response(chosen)
+
+    async def photo_part(self, request: web.Request) -> web.Response:
+        with installed_host(self.host):
+            return await own_routes.photo_part(request)
 
     async def system_stats(self, request: web.Request) -> web.Response:
         system = {

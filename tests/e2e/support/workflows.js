@@ -1,6 +1,30 @@
 // Small graphs to test with, in the form of ComfyUI's editor.
 
 /**
+ * Load Photo (1) and Focus Point (2), and a node between them (3) whose depth is only known when it
+ * has run.
+ * @returns {object}
+ */
+export function madeDepthWorkflow() {
+  const workflow = /** @type {any} */ (focusWorkflow());
+  workflow.nodes[1].inputs[0].link = 2;
+  workflow.nodes.push({
+    id: 3,
+    type: "FocusPullerStabilizeDepth",
+    pos: [100, 640],
+    size: [320, 320],
+    inputs: [{ name: "depth", type: "DEPTH", link: 1 }],
+    outputs: [{ name: "depth", type: "DEPTH", links: [2] }],
+    widgets_values: [0],
+  });
+  workflow.links = [
+    [1, 1, 2, 3, 0, "DEPTH"],
+    [2, 3, 0, 2, 0, "DEPTH"],
+  ];
+  return { ...workflow, last_node_id: 3, last_link_id: 2 };
+}
+
+/**
  * Load Photo (1) and Focus Point (2), in the upper left of the canvas.
  * @returns {object}
  */

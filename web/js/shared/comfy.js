@@ -16,6 +16,11 @@ import { app } from "../../../../scripts/app.js";
  * }} ComfyNode
  */
 
+/** @type {Record<string, { source: string, input: string }>} Their source in nodes/routes.py. */
+const PHOTO_NODES = {
+  FocusPullerSamplePhoto: { source: "sample", input: "sample" },
+  FocusPullerLoadPhoto: { source: "input", input: "photo" },
+};
 // What browsers show.
 const PICTURE = /\.(jpe?g|png|webp|gif|bmp|avif)$/i;
 
@@ -159,18 +164,33 @@ export function fileUrl({ filename, subfolder = "", type = "output" }) {
 }
 
 /**
- * Address of the picture that a node shows, or null: its output, its upload, or what is on it.
+ * Address of the picture that a node is about, or null: the file it loads, what it has shown, or
+ * what is on it.
  * @param {ComfyNode} node
  * @returns {string | null}
  */
 export function pictureUrl(node) {
+  const loaded = uploadedPicture(node);
+  if (loaded) return fileUrl(loaded);
   /** @type {FileResult | undefined} */
   const shown = uiOf(node)?.images?.find((/** @type {FileResult} */ file) =>
     PICTURE.test(file?.filename ?? ""),
   );
-  if (shown) return fileUrl(shown);
-  const uploaded = uploadedPicture(node);
-  return uploaded ? fileUrl(uploaded) : (node.imgs?.[0]?.src ?? null);
+  return shown ? fileUrl(shown) : (photoUrl(node, "picture") ?? node.imgs?.[0]?.src ?? null);
+}
+
+/**
+ * Address of what is in the photo that a node loads, whether it has run or not; null for nodes that
+ * load none. See nodes/routes.py.
+ * @param {ComfyNode} node
+ * @param {"picture" | "depth"} part
+ * @returns {string | null}
+ */
+export function photoUrl(node, part) {
+  const { source, input } = PHOTO_NODES[node.comfyClass ?? ""] ?? {};
+  const name = input && widgetOf(node, input)?.value;
+  if (typeof name !== "string" || !name) return null;
+  return api.apiURL(`/focuspuller/photos/${source}/${part}?${new URLSearchParams({ name })}`);
 }
 
 /**

@@ -4,6 +4,7 @@
 // 1 nearest.
 
 import { numbersFromPixels } from "./numbers.js";
+import { loadBytes } from "./pixels.js";
 
 /** @typedef {import("./view.js").Point} Point */
 /**
@@ -23,6 +24,8 @@ import { numbersFromPixels } from "./numbers.js";
 
 // Side of the window around a focus point as a fraction of the longest edge: lens/focus.py.
 const POINT_WINDOW = 0.01;
+// Of nodes/routes.py.
+const CODING_HEADER = "Focus-Puller-Depth";
 
 /**
  * The depth that `depth_for_browser` (nodes/previews.py) has sent.
@@ -33,6 +36,18 @@ const POINT_WINDOW = 0.01;
 export function depthFromPixels({ data, width, height }, { low, high, is_metric: isMetric }) {
   const disparity = numbersFromPixels(data, { low, high });
   return { width, height, disparity, low, high, isMetric };
+}
+
+/**
+ * Load a picture of depth.
+ * @param {string} url
+ * @param {DepthCoding} [coding] By default as the server says.
+ * @returns {Promise<DepthMap | null>} null: there is none.
+ */
+export async function loadDepth(url, coding) {
+  const loaded = await loadBytes(url);
+  const said = coding ?? JSON.parse(loaded?.headers.get(CODING_HEADER) ?? "null");
+  return loaded && said ? depthFromPixels(loaded.pixels, said) : null;
 }
 
 /**

@@ -14,18 +14,18 @@ export async function loadPicture(url) {
 }
 
 /**
- * The bytes of a picture exactly as they are in its file.
+ * The bytes of a picture exactly as they are in its file, and what the server says about it.
  * @param {string} url
- * @returns {Promise<ImageData>}
+ * @returns {Promise<{ pixels: ImageData, headers: Headers } | null>} null: there is none.
  */
 export async function loadBytes(url) {
   const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  if (!response.ok || response.status === 204) return null;
   const bitmap = await createImageBitmap(await response.blob(), {
     colorSpaceConversion: "none",
     premultiplyAlpha: "none",
   });
-  return pixelsOf(bitmap, bitmap);
+  return { pixels: pixelsOf(bitmap, bitmap), headers: response.headers };
 }
 
 /**

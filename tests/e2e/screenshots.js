@@ -1,0 +1,115 @@
+// Makes the pictures of docs/images that show the canvas: npm run screenshots.
+
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, test } from "vitest";
+import { launchBrowser, openComfy, waitFor } from "./support/comfy.js";
+import { coloursOn, onScreen } from "./support/stage.js";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+/** @param {string} name */
+async function template(name) {
+  return JSON.parse(await readFile(`${ROOT}/workflows/${name}.json`, "utf-8"));
+}
+
+/**
+ * Fit the view to nodes; all by default.
+ * @param {import("./support/comfy.js").Comfy} comfy
+ * @param {number[]} [ids]
+ * @returns {Promise<{ x: number, y: number, width: number, height: number }>} Where they are.
+ */
+function fit(comfy, ids) {
+  return comfy.evaluate((app, wanted) => {
+    /** @type {any[]} */
+    const nodes = app.graph._nodes.filter((/** @type {any} */ n) => wanted?.includes(n.id) ?? true);
+    const left = Math.min(...nodes.map((n) => n.pos[0])) - 12;
+    const top = Math.min(...nodes.map((n) => n.pos[1])) - 52;
+    const width = Math.max(...nodes.map((n) => n.pos[0] + n.size[0])) + 12 - left;
+    const height = Math.max(...nodes.map((n) => n.pos[1] + n.size[1])) + 12 - top;
+    const { ds, canvas } = app.canvas;
+    const box = canvas.getBoundingClientRect();
+    const [marginX, marginY] = [80, 70]; // what the frontend lays over the canvas
+    ds.scale = Math.min(
+      (box.width - 2 * marginX) / width,
+      (box.height - 2 * marginY) / height,
+      1.6,
+    );
+    ds.offset[0] = marginX / ds.scale - left;
+    ds.offset[1] = marginY / ds.scale - top;
+    app.canvas.setDirty(true, true);
+    const size = { width: width * ds.scale, height: height * ds.scale };
+    return { x: box.x + marginX, y: box.y + marginY, ...size };
+  }, ids);
+}
+
+/**
+ * @param {import("./support/comfy.js").Comfy} comfy
+ * @param {string} name
+ * @param {{ x: number, y: number, width: number, height: number }} [clip]
+ */
+async function save(comfy, name, clip) {
+  await comfy.page.waitForTimeout(1500); // the last frame, and the messages that come and go
+  const path = `${ROOT}/docs/images/${name}.jpg`;
+  await comfy.page.screenshot({ path, quality: 88, type: "jpeg", ...(clip && { clip }) });
+}
+
+const stage = (/** @type {import("./support/comfy.js").Comfy} */ comfy) =>
+  comfy.page.locator(".focus-puller .stage").first();
+
+test("the focus picker", async () => {
+  const comfy = await openComfy(browser, { vue: true });
+  await comfy.load(await template("refocus_photo"));
+  await waitFor(async () => ((await coloursOn(stage(comfy))) > 50 ? true : undefined));
+  const clip = await fit(comfy, [3]);
+  await comfy.page.waitForTimeout(500);
+  const [mug, pear] = [
+    await onScreen(stage(comfy), 0.68, 0.42),
+    await onScreen(stage(comfy), 0.45, 0.5),
+  ];
+  await comfy.page.mouse.click(mug.x, mug.y);
+  await comfy.page.keyboard.down("Alt");
+  await comfy.page.mouse.click(pear.x, pear.y);
+  await comfy.page.keyboard.up("Alt");
+  await save(comfy, "focus_picker", clip);
+  await comfy.close();
+});
+
+test("compare", async () => {
+  const comfy = await openComfy(browser, { vue: true, palette: "light" });
+  await comfy.load(await template("refocus_photo"));
+  const node = await comfy.evaluate((app) => {
+    const compare = /** @type {any} */ (window).LiteGraph.createNode("FocusPullerCompare");
+    app.graph.add(compare);
+    compare.pos = [1960, 20];
+    app.graph.getNodeById(1).connect(0, compare, 0);
+    app.graph.getNodeById(7).connect(0, compare, 1);
+    app.graph.getNodeById(4).connect(0, compare, 2);
+    return compare.id;
+  });
+  await comfy.run();
+  const clip = await fit(comfy, [node]);
+  const view = comfy.page.getByRole("slider", { name: "Divider" });
+  await waitFor(async () => ((await coloursOn(view)) > 50 ? true : undefined));
+  const lights = await onScreen(view, 0.3, 0.2);
+  await comfy.page.mouse.move(lights.x, lights.y);
+  await save(comfy, "compare", clip);
+  await comfy.close();
+});
+
+test("the template", async () => {
+  const comfy = await openComfy(browser, { size: { width: 1900, height: 1200 } });
+  await comfy.load(await template("refocus_photo"));
+  await comfy.run();
+  await fit(comfy);
+  await save(comfy, "graph");
+  await comfy.close();
+});
