@@ -86,6 +86,7 @@ describe.each([
   test("the defocus map is laid over the photo and taken away again", async () => {
     await divider().focus();
     await comfy.page.keyboard.press("End");
+    await expect.poll(blueShare).toBeLessThan(0.2);
     const photo = await blueShare();
     await press("Lay the defocus map");
     await expect.poll(blueShare).toBeGreaterThan(photo + 0.2);

@@ -25,6 +25,7 @@ const SETTINGS = {
   "Comfy.Workflow.ShowMissingNodesWarning": false,
   "Comfy.Workflow.ShowMissingModelsWarning": false,
   "Comfy.Minimap.Visible": false,
+  "Comfy.Graph.CanvasInfo": false,
 };
 // Complaints of the frontend about itself.
 const NOT_OURS = /accessed before initialization|Failed to load resource|net::ERR_/;
