@@ -143,6 +143,18 @@ describe.each([
     expect(await comfy.evaluate((app) => app.canvas.ds.scale)).toBe(1);
   });
 
+  test("in a graph that is zoomed, a click means what is under it", async () => {
+    await comfy.evaluate((app) => {
+      app.canvas.ds.scale = 0.7;
+      app.canvas.setDirty(true, true);
+    });
+    await expect.poll(async () => (await stage().boundingBox())?.width).toBeLessThan(300);
+    await clickAt(0.25, 0.75);
+    const { x, y } = await comfy.widgets(POINT);
+    expect(x).toBeCloseTo(0.25, 1);
+    expect(y).toBeCloseTo(0.75, 1);
+  });
+
   test("more points are added with Alt and removed with Delete", async () => {
     await clickAt(0.25, 0.75);
     await comfy.page.keyboard.down("Alt");
@@ -225,6 +237,29 @@ describe("on a touch screen", () => {
     const { x, y } = await comfy.widgets(POINT);
     expect(x).toBeCloseTo(0.25, 2);
     expect(y).toBeCloseTo(0.75, 2);
+  });
+
+  test("two fingers zoom, and leave the focus to one", async () => {
+    const middle = await onScreen(stage(), 0.5, 0.5);
+    const touch = await comfy.page.context().newCDPSession(comfy.page);
+    /**
+     * @param {"touchStart" | "touchMove" | "touchEnd"} type
+     * @param {number[]} offsets Of the fingers from the middle.
+     */
+    const fingers = (type, ...offsets) =>
+      touch.send("Input.dispatchTouchEvent", {
+        type,
+        touchPoints: offsets.map((by, id) => ({ x: middle.x + by, y: middle.y, id })),
+      });
+    await fingers("touchStart", -40, 40);
+    for (const by of [60, 80, 100, 120]) await fingers("touchMove", -by, by);
+    await fingers("touchEnd");
+    const start = await comfy.widgets(POINT);
+    const place = await onScreen(stage(), 0.8, 0.5);
+    await comfy.page.touchscreen.tap(place.x, place.y);
+    const { x } = await comfy.widgets(POINT);
+    expect(start.x).toBe(0.5);
+    expect(x).toBeCloseTo(0.5 + 0.3 / 3, 2);
   });
 });
 

@@ -1,4 +1,4 @@
-// Makes the pictures of docs/images that show the canvas: npm run screenshots.
+// Makes the pictures of the documentation that show the canvas: npm run screenshots.
 
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -52,12 +52,12 @@ function fit(comfy, ids) {
 
 /**
  * @param {import("./support/comfy.js").Comfy} comfy
- * @param {string} name Of the file.
+ * @param {string} file
  * @param {number} [node] Only this one, which Vue draws.
  */
-async function save(comfy, name, node) {
+async function save(comfy, file, node) {
   await comfy.page.waitForTimeout(1500); // the last frame, and the messages that come and go
-  const path = `${ROOT}/docs/images/${name}.jpg`;
+  const path = ROOT + file;
   const shown = node ? comfy.page.locator(`[data-node-id="${node}"]`) : comfy.page;
   await shown.screenshot({ path, quality: 88, type: "jpeg" });
 }
@@ -80,7 +80,7 @@ test("the focus picker", async () => {
   await comfy.page.keyboard.down("Alt");
   await comfy.page.mouse.click(pear.x, pear.y);
   await comfy.page.keyboard.up("Alt");
-  await save(comfy, "focus_picker", 3);
+  await save(comfy, "web/docs/images/focus_picker.jpg", 3);
   await comfy.close();
 });
 
@@ -102,7 +102,7 @@ test("compare", async () => {
   await waitFor(async () => ((await coloursOn(view)) > 50 ? true : undefined));
   const lights = await onScreen(view, 0.3, 0.2);
   await comfy.page.mouse.move(lights.x, lights.y);
-  await save(comfy, "compare", node);
+  await save(comfy, "web/docs/images/compare.jpg", node);
   await comfy.close();
 });
 
@@ -111,6 +111,6 @@ test("the template", async () => {
   await comfy.load(await template("refocus_photo"));
   await comfy.run();
   await fit(comfy);
-  await save(comfy, "graph");
+  await save(comfy, "docs/images/graph.jpg");
   await comfy.close();
 });

@@ -29,6 +29,8 @@ export class FocusPicker {
     this._onChange = onChange;
     /** @type {Point[]} The first is in the focus plane, the others are sharp too. */
     this._points = [{ x: 0.5, y: 0.5 }];
+    /** As they were before the drag. */
+    this._pointsBefore = this._points;
     this._selected = 0;
     this._focusRange = 0;
     this._isEnabled = true;
@@ -133,7 +135,7 @@ export class FocusPicker {
       press: (place, event) => this._press(place, event.altKey),
       drag: (place) => this._moveTo(this.stage.toPicture(place)),
       release: () => this._finish(),
-      cancel: () => this._finish(),
+      cancel: () => this._takeBack(),
       pan: (by) => this.stage.pan(by),
       zoom: (factor, around) => this.stage.zoom(factor, around),
       hover: (place) => this._hover(place),
@@ -181,12 +183,21 @@ export class FocusPicker {
    */
   _press(place, adds) {
     if (!this._isEnabled) return;
+    this._pointsBefore = [...this._points];
     const point = this.stage.toPicture(place);
     if (adds || this._addsNext) return this._add(point);
     const places = this._points.map((each) => this.stage.toStage(each));
     const hit = nearestWithin(places, place, REACH);
     if (hit >= 0) this._selected = hit;
     this._moveTo(point);
+  }
+
+  /** A second finger has come: the first did not mean to point. */
+  _takeBack() {
+    this._points = this._pointsBefore;
+    this._selected = Math.min(this._selected, this._points.length - 1);
+    this._refresh();
+    this._finish();
   }
 
   /** @param {Point} point */

@@ -22,6 +22,7 @@ const WHEEL_ZOOM = 1.0015;
  * @param {Gestures} gestures
  */
 export function listenToGestures(stage, gestures) {
+  keepTouches(stage);
   /** @type {Map<number, Point>} */
   const fingers = new Map();
   /** @type {"drag" | "pan" | null} */
@@ -66,12 +67,14 @@ export function listenToGestures(stage, gestures) {
    * @param {Point | undefined} other
    */
   function movedFinger(before, place, other) {
+    if (other) {
+      const apart = distance(before, other);
+      const around = { x: (place.x + other.x) / 2, y: (place.y + other.y) / 2 };
+      // First, because the whole picture cannot be moved.
+      if (apart > 0) gestures.zoom(distance(place, other) / apart, around);
+    }
     const share = other ? 0.5 : 1; // the middle of two fingers moves half as far
     gestures.pan({ x: (place.x - before.x) * share, y: (place.y - before.y) * share });
-    if (!other) return;
-    const apart = distance(before, other);
-    const around = { x: (place.x + other.x) / 2, y: (place.y + other.y) / 2 };
-    if (apart > 0) gestures.zoom(distance(place, other) / apart, around);
   }
 
   for (const kind of /** @type {const} */ (["pointerup", "pointercancel"])) {
@@ -93,6 +96,27 @@ export function listenToGestures(stage, gestures) {
     },
     { passive: false },
   );
+}
+
+/** @type {WeakSet<EventTarget>} Stages on which two fingers do not zoom the graph. */
+const stages = new WeakSet();
+
+/**
+ * Keep touches of a stage from ComfyUI, which zooms the graph with two fingers wherever they are. It
+ * listens on an element around ours before we would hear of them, so they are stopped on the window.
+ * @param {HTMLElement} stage
+ */
+function keepTouches(stage) {
+  stages.add(stage);
+  for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) {
+    // The same function again is not added again.
+    window.addEventListener(kind, stopOnStage, { capture: true, passive: true });
+  }
+}
+
+/** @param {Event} event */
+function stopOnStage(event) {
+  if (event.composedPath().some((target) => stages.has(target))) event.stopPropagation();
 }
 
 /**
