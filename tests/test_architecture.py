@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(focuspuller.__file__).resolve().parent
 # Folders with Python files that are no part of the installed package.
-OUTSIDE = {"tests", "benchmarks", "samples", "docs", "build", "dist", "out"}
+OUTSIDE = {"tests", "benchmarks", "samples", "docs", "build", "dist", "out", "node_modules"}
 
 # What each part may import of the package itself. "" is the root `__init__`.
 ARROWS = {
