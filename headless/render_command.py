@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..lens.depth import Depth
 from ..lens.drbokeh import DrBokehOptions
 from ..lens.focus import Focus
-from ..lens.focus_points import Point, points_from_text
+from ..lens.focus_points import Point
 from ..lens.highlights import Highlights
 from ..lens.optics import Camera, f_number_for_bokeh_level
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
@@ -311,10 +311,15 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _points(text: str) -> list[Point]:
+    return [_point(pair) for pair in text.split(";")]
+
+
+def _point(text: str) -> Point:
     try:
-        return points_from_text(text)
-    except InputError:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not X,Y, such as 0.4,0.3") from None
+    return x, y
 
 
 def open_photo(path: Path) -> Photo:

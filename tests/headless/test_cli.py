@@ -162,6 +162,7 @@ class TestRender:
         ("words", "choice"),
         [
             (["--focus", "0.9,0.2"], {"focus_point": (0.9, 0.2)}),
+            (["--focus", "0.9,0.2; 0.1,0.2"], {"focus_point": [(0.9, 0.2), (0.1, 0.2)]}),
             (["--focus-distance", "2.5"], {"focus_distance": 2.5}),
             (
                 ["--focus-distance", "3", "--focus-range", "1"],

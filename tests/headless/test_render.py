@@ -69,6 +69,21 @@ class TestArrays:
         result = fp.render(image, metres, focus_distance=2.0, bokeh_level=0.0, lens="taf")
         assert not np.shares_memory(result, image)
 
+    def test_several_focus_points_are_all_sharp(self, image):
+        metres = np.ones((HEIGHT, WIDTH), np.float32)
+        metres[:, WIDTH // 2 :] = 4.0
+        near, far = (0.25, 0.5), (0.75, 0.5)
+        options = {"bokeh_level": 12.0, "lens": "taf"}
+        both = fp.render(image, metres, focus_point=[near, far], **options)
+        np.testing.assert_allclose(both, image, atol=1e-5)
+        alone = fp.render(image, metres, focus_point=near, **options)
+        assert np.abs(alone - image).max() > 0.1
+
+    @pytest.mark.parametrize("points", [[], (0.5,), "middle", [(0.5, 0.5), (0.5,)]])
+    def test_focus_points_that_are_none_are_refused(self, image, metres, points):
+        with pytest.raises(InputError, match="focus_point"):
+            fp.render(image, metres, focus_point=points, bokeh_level=6.0)
+
     def test_a_batch_is_rendered_one_by_one(self, image, metres):
         images = np.stack([image, 1 - image])
         depths = np.stack([metres, metres[:, ::-1]])
