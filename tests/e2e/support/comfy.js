@@ -112,6 +112,8 @@ export class Comfy {
       return !isBusy && app?.extensionManager && LiteGraph?.registered_node_types.FocusPullerCamera;
     });
     await this.evaluate((app) => app.graph.clear());
+    // What the frontend complains of while it starts is its own, unless it names our files.
+    this._errors = this._errors.filter((text) => text.includes("focuspuller"));
   }
 
   /** What has gone wrong since the last call. */

@@ -1,6 +1,21 @@
 // Small graphs to test with, in the form of ComfyUI's editor.
 
 /**
+ * With what older frontends want of every node.
+ * @param {any} workflow
+ * @returns {object}
+ */
+function complete(workflow) {
+  const rest = { flags: {}, mode: 0, properties: {} };
+  const nodes = workflow.nodes.map((/** @type {object} */ node, /** @type {number} */ order) => ({
+    ...rest,
+    order,
+    ...node,
+  }));
+  return { ...workflow, nodes };
+}
+
+/**
  * Load Photo (1) and Focus Point (2), and a node between them (3) whose depth is only known when it
  * has run.
  * @returns {object}
@@ -21,7 +36,7 @@ export function madeDepthWorkflow() {
     [1, 1, 2, 3, 0, "DEPTH"],
     [2, 3, 0, 2, 0, "DEPTH"],
   ];
-  return { ...workflow, last_node_id: 3, last_link_id: 2 };
+  return complete({ ...workflow, last_node_id: 3, last_link_id: 2 });
 }
 
 /**
@@ -29,7 +44,7 @@ export function madeDepthWorkflow() {
  * @returns {object}
  */
 export function focusWorkflow() {
-  return {
+  return complete({
     last_node_id: 2,
     last_link_id: 1,
     nodes: [
@@ -63,7 +78,7 @@ export function focusWorkflow() {
     config: {},
     extra: {},
     version: 0.4,
-  };
+  });
 }
 
 /**
@@ -113,5 +128,5 @@ export function compareWorkflow() {
     [5, 3, 1, 4, 1, "IMAGE"],
     [6, 3, 0, 4, 2, "DEFOCUS"],
   );
-  return { ...workflow, last_node_id: 4, last_link_id: 6 };
+  return complete({ ...workflow, last_node_id: 4, last_link_id: 6 });
 }
