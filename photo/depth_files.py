@@ -113,10 +113,54 @@ def load_depth(
         MissingDependencyError: EXR without OpenEXR.
     """
     path = Path(path)
-    has_range = near_m is not None or far_m is not None
-    if encoding == "relative" and has_range:
+    _check_range(encoding, near_m, far_m)
+    _check_suffix(path)
+    if path.suffix.lower() == ".exr":
+        stored = _read_exr(path)
+    else:
+        stored = _read(read_file(path), path, encoding)
+    return _depth_of(stored, path, encoding, near_is_white, near_m, far_m)
+
+
+def decode_depth_file(
+    content: bytes,
+    path: Path,
+    encoding: DepthEncoding | None = None,
+    near_is_white: bool = True,
+    near_m: float | None = None,
+    far_m: float | None = None,
+) -> Depth:
+    """The depth map that the bytes of a file hold, as `load_depth` gives it; no EXR.
+
+    Args:
+        content: the bytes of the file.
+        path: its name, whose suffix says what they are.
+        encoding, near_is_white, near_m, far_m: as of `load_depth`.
+
+    Raises:
+        FileError: the content is damaged or holds no depth map.
+        InputError: encoding and range do not go together.
+    """
+    _check_range(encoding, near_m, far_m)
+    _check_suffix(path)
+    stored = _read(content, path, encoding)
+    return _depth_of(stored, path, encoding, near_is_white, near_m, far_m)
+
+
+def _check_range(encoding: DepthEncoding | None, near_m: float | None, far_m: float | None) -> None:
+    if encoding == "relative" and not (near_m is None and far_m is None):
         raise InputError("encoding", "'relative' with a range", "Say depth or disparity instead.")
-    stored = _read(path, encoding)
+
+
+def _depth_of(
+    stored: _Stored,
+    path: Path,
+    encoding: DepthEncoding | None,
+    near_is_white: bool,
+    near_m: float | None,
+    far_m: float | None,
+) -> Depth:
+    has_range = near_m is not None or far_m is not None
     values = torch.from_numpy(stored.values)[None, None]  # [1,1,H,W]
     encoding = encoding or stored.encoding
     if stored.is_coded or has_range:
@@ -204,20 +248,21 @@ def _save_png(path: Path, depth: Depth) -> tuple[float, float] | None:
     return 1.0 / near, 1.0 / far if far > 0 else math.inf
 
 
-def _read(path: Path, encoding: DepthEncoding | None) -> _Stored:
+def _check_suffix(path: Path) -> None:
     suffix = path.suffix.lower()
-    if suffix in _IMAGE_SUFFIXES:
-        return _read_image(path)
-    if suffix in (".npy", ".npz"):
-        return _read_array(path, encoding)
-    if suffix == ".exr":
-        return _read_exr(path)
-    known = ", ".join((*_IMAGE_SUFFIXES, ".npy", ".npz", ".exr"))
-    raise FileError(str(path), f"a file of kind {suffix!r}", f"Give one of {known}.")
+    if suffix not in DEPTH_SUFFIXES:
+        known = ", ".join(DEPTH_SUFFIXES)
+        raise FileError(str(path), f"a file of kind {suffix!r}", f"Give one of {known}.")
 
 
-def _read_image(path: Path) -> _Stored:
-    decoded = decode_image(read_file(path), path)
+def _read(content: bytes, path: Path, encoding: DepthEncoding | None) -> _Stored:
+    if path.suffix.lower() in (".npy", ".npz"):
+        return _read_array(content, path, encoding)
+    return _read_image(content, path)
+
+
+def _read_image(content: bytes, path: Path) -> _Stored:
+    decoded = decode_image(content, path)
     for problem in decoded.problems:
         logger.warning("%s: %s", path, problem)
     image = decoded.image
@@ -251,8 +296,7 @@ def _read_exr(path: Path) -> _Stored:
     return _Stored(values, False, None, file.header.get("focal_length_px"), sure)
 
 
-def _read_array(path: Path, encoding: DepthEncoding | None) -> _Stored:
-    content = read_file(path)
+def _read_array(content: bytes, path: Path, encoding: DepthEncoding | None) -> _Stored:
     others: dict[str, np.ndarray] = {}
     try:
         loaded = np.load(BytesIO(content), allow_pickle=False)

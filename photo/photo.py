@@ -95,7 +95,21 @@ def load_photo(path: str | Path, linear: bool = False) -> Photo:
         return _load_exr(path, linear)
     if start.startswith(START_OF_RADIANCE):
         return _load_radiance(path, linear)
-    content = read_file(path)
+    return decode_photo(read_file(path), path, linear)
+
+
+def decode_photo(content: bytes, path: Path, linear: bool = False) -> Photo:
+    """The photograph that the bytes of a file hold, as `load_photo` gives it; no EXR or HDR.
+
+    Args:
+        content: the bytes of the file.
+        path: its name, for errors.
+        linear: `Photo.image` shall hold linear light.
+
+    Raises:
+        FileError: the content is damaged, or of another kind.
+        MissingDependencyError: HEIC without pillow-heif.
+    """
     decoded = decode_image(content, path)
     camera_data = read_camera_data(decoded.exif, decoded.image.size)
     orientation = camera_data.orientation

@@ -25,7 +25,7 @@ ARROWS = {
     "lens": {"errors"},
     "photo": {"errors", "lens"},
     "models": {"errors", "lens"},
-    "training": {"errors", "lens", "models"},
+    "training": {"errors", "lens", "photo", "models"},
     "nodes": {"errors", "lens", "photo", "models"},
     "headless": {"errors", "lens", "photo", "models", "training", "nodes"},
     "": {"errors", "lens", "photo", "models", "nodes", "headless"},

@@ -1,0 +1,1 @@
+"""Pictures to train and measure with: readers of published datasets, simulation, curation."""

@@ -1,0 +1,1 @@
+"""Which photographs to train with, and what is known of those that have no labels."""

@@ -1,0 +1,1 @@
+"""Published datasets and plain folders, read where their authors put the files."""
