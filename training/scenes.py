@@ -8,6 +8,7 @@ pictures, each composited from near to far: exact visibility, without any approx
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,27 +78,28 @@ class Scene:
             seen = torch.where(covering, self._plane(layer, x, y), seen)
         return seen
 
-    def defocused(self, focus: float, level: float, samples: int) -> Tensor:
+    def defocused(
+        self, focus: float, level: float, samples: int | Sequence[tuple[float, float]]
+    ) -> Tensor:
         """The photograph.
 
         Args:
             focus: disparity that is sharp.
             level: blur radius in px per unit of disparity.
-            samples: points on the lens.
+            samples: points on the lens: how many, spread evenly over a circle, or where they are,
+                in radii of the aperture.
 
         Returns:
             `[3,H,W]` linear light.
         """
         total = torch.zeros(3, *self.size)
         x, y = _positions(*self.size)
-        for index in range(samples):
-            radius = ((index + 0.5) / samples) ** 0.5
-            angle = GOLDEN_ANGLE * index
-            lens = (radius * np.cos(angle), radius * np.sin(angle))
+        points = points_in_circle(samples) if isinstance(samples, int) else samples
+        for index, lens in enumerate(points):
             # Places spread over the pixel, one for each point, make a pixel of the sensor.
             dx, dy = ((index + 0.5) * step % 1 - 0.5 for step in PLASTIC_STEPS)
             total += self._seen_through(lens, x + dx, y + dy, focus, level)
-        return total / samples
+        return total / len(points)
 
     def _seen_through(
         self, lens: tuple[float, float], x: Tensor, y: Tensor, focus: float, level: float
@@ -107,10 +109,8 @@ class Scene:
         through = torch.ones(1, *self.size)
         for layer in self.layers:
             half = sum(self.size) / 4  # half the mean extent
-            radius = level * (self._plane(layer, x, y) - focus)
-            # p + r(p) w = x, and r is linear: r(p) = r(x) / (1 + grad r · w).
-            growth = level / half * (layer.disparity[1] * lens[0] + layer.disparity[2] * lens[1])
-            radius = radius / (1 + growth)
+            slope = (level / half * layer.disparity[1], level / half * layer.disparity[2])
+            radius = source_radius(level * (self._plane(layer, x, y) - focus), slope, lens)
             from_x, from_y = x - radius * lens[0], y - radius * lens[1]
             light = self._sampled(torch.cat([layer.color, layer.alpha]), from_x, from_y)
             picture += through * light[:3]
@@ -129,6 +129,30 @@ class Scene:
         return F.grid_sample(values[None], grid[None], padding_mode="border", align_corners=False)[
             0
         ]
+
+
+def source_radius(
+    radius: Tensor, slope: tuple[float, float], lens: tuple[float, float]
+) -> Tensor:
+    """Blur radius at the place of a plane that is seen at x through a point of the lens.
+
+    That place p is at p + r(p) w = x, and r is linear: r(p) = r(x) / (1 + grad r · w).
+
+    Args:
+        radius: r(x), the signed blur radius of the plane at the places x, px.
+        slope: change of the blur radius per px to the right and down.
+        lens: the point w, in radii of the aperture.
+    """
+    return radius / (1 + slope[0] * lens[0] + slope[1] * lens[1])
+
+
+def points_in_circle(count: int) -> list[tuple[float, float]]:
+    """Points that cover a circle of radius 1 evenly."""
+    points = []
+    for index in range(count):
+        radius, angle = ((index + 0.5) / count) ** 0.5, GOLDEN_ANGLE * index
+        points.append((radius * np.cos(angle), radius * np.sin(angle)))
+    return points
 
 
 def _positions(height: int, width: int) -> tuple[Tensor, Tensor]:
