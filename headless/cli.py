@@ -21,6 +21,7 @@ from . import (
     models_command,
     render_command,
     run_command,
+    simulate_command,
     train_command,
 )
 
@@ -33,6 +34,7 @@ COMMANDS = (
     run_command,
     aperture_command,
     models_command,
+    simulate_command,
     train_command,
 )
 FAILED = 1

@@ -9,7 +9,7 @@ pictures, each composited from near to far: exact visibility, without any approx
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,6 +58,14 @@ class Scene:
     size: tuple[int, int]
     margin: int
 
+    def on(self, device: torch.device) -> Scene:
+        """The scene on a device, where it is then photographed."""
+        layers = [
+            replace(layer, color=layer.color.to(device), alpha=layer.alpha.to(device))
+            for layer in self.layers
+        ]
+        return replace(self, layers=tuple(layers))
+
     def all_in_focus(self) -> Tensor:
         """What a pinhole sees, `[3,H,W]` linear light."""
         picture = torch.zeros_like(self.layers[0].color)
@@ -71,7 +79,7 @@ class Scene:
 
     def disparity(self) -> Tensor:
         """Disparity `[1,H,W]` of what is in view at the middle of each pixel."""
-        x, y = _positions(*self.size)
+        x, y = self._positions()
         seen = self._plane(self.layers[-1], x, y)[None]
         for layer in reversed(self.layers[:-1]):
             covering = self._sampled(layer.alpha, x, y) >= 0.5
@@ -92,8 +100,8 @@ class Scene:
         Returns:
             `[3,H,W]` linear light.
         """
-        total = torch.zeros(3, *self.size)
-        x, y = _positions(*self.size)
+        x, y = self._positions()
+        total = x.new_zeros(3, *self.size)
         points = points_in_circle(samples) if isinstance(samples, int) else samples
         for index, lens in enumerate(points):
             # Places spread over the pixel, one for each point, make a pixel of the sensor.
@@ -105,8 +113,7 @@ class Scene:
         self, lens: tuple[float, float], x: Tensor, y: Tensor, focus: float, level: float
     ) -> Tensor:
         """The sharp picture from one point of the lens."""
-        picture = torch.zeros(3, *self.size)
-        through = torch.ones(1, *self.size)
+        picture, through = x.new_zeros(3, *self.size), x.new_ones(1, *self.size)
         for layer in self.layers:
             half = sum(self.size) / 4  # half the mean extent
             slope = (level / half * layer.disparity[1], level / half * layer.disparity[2])
@@ -122,6 +129,11 @@ class Scene:
         half = sum(self.size) / 4
         return middle + (right * x + down * y) / half
 
+    def _positions(self) -> tuple[Tensor, Tensor]:
+        """Middles of the pixels, px from the picture's middle."""
+        grid, place = Grid.of_size(*self.size), self.layers[0].alpha.device
+        return torch.from_numpy(grid.x).to(place), torch.from_numpy(grid.y).to(place)
+
     def _sampled(self, values: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Values `[C,h,w]` of a layer at positions from the picture's middle, px."""
         height, width = (side + 2 * self.margin for side in self.size)
@@ -131,9 +143,7 @@ class Scene:
         ]
 
 
-def source_radius(
-    radius: Tensor, slope: tuple[float, float], lens: tuple[float, float]
-) -> Tensor:
+def source_radius(radius: Tensor, slope: tuple[float, float], lens: tuple[float, float]) -> Tensor:
     """Blur radius at the place of a plane that is seen at x through a point of the lens.
 
     That place p is at p + r(p) w = x, and r is linear: r(p) = r(x) / (1 + grad r · w).
@@ -153,12 +163,6 @@ def points_in_circle(count: int) -> list[tuple[float, float]]:
         radius, angle = ((index + 0.5) / count) ** 0.5, GOLDEN_ANGLE * index
         points.append((radius * np.cos(angle), radius * np.sin(angle)))
     return points
-
-
-def _positions(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Middles of the pixels, px from the picture's middle."""
-    grid = Grid.of_size(height, width)
-    return torch.from_numpy(grid.x), torch.from_numpy(grid.y)
 
 
 def random_scene(size: tuple[int, int], margin: int, random: np.random.Generator) -> Scene:

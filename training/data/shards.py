@@ -33,7 +33,10 @@ OnScene = Callable[[int], None]
 
 
 def write_shards(
-    source: Source, folder: Path, scenes_per_shard: int = SCENES_PER_SHARD, on_scene: OnScene = print
+    source: Source,
+    folder: Path,
+    scenes_per_shard: int = SCENES_PER_SHARD,
+    on_scene: OnScene = print,
 ) -> list[Path]:
     """Pack a source into shards; files go in as they are.
 
@@ -96,7 +99,10 @@ def _portions(scenes: Iterable[list[Pair]], size: int) -> Iterator[list[list[Pai
 
 def _write_shard(shard: Path, scenes: Sequence[Sequence[Pair]], first: int) -> None:
     """Write a shard and its index; the index comes last and makes the shard complete."""
-    with replacing(shard) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with (
+        replacing(shard) as temporary,
+        tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
         for number, pairs in enumerate(scenes, first):
             scene, places = scene_of(pairs)
             text = json.dumps(scene).encode()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import InputError
+from .. import shards
 from ..records import Source
-from . import dpdd, ebb, folders, lfdof, realbokeh, realdof
+from . import dpdd, ebb, folders, lfdof, realbokeh, realdof, scenes
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ LAYOUTS = {
     "ebb": Layout("EBB!", ebb.read, ebb.SPLITS),
     "lfdof": Layout("LFDOF", lfdof.read, lfdof.SPLITS),
     "folders": Layout("plain folders", folders.read, folders.SPLITS),
+    "scenes": Layout("simulated scenes", scenes.read, scenes.SPLITS),
+    "shards": Layout("shards", shards.read, shards.SPLITS),
 }
 
 
