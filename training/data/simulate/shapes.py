@@ -13,7 +13,9 @@ from ....lens.aperture import Aperture
 from ....lens.blur_disc import BlurDisc
 from ...scenes import PLASTIC_STEPS, points_in_circle
 
+# Of drawn shapes, px.
 SIDE = 96
+PICTURE_RADIUS = 47
 # Radius at which a shape is looked at to find points in it, px.
 DRAWN_RADIUS = 32
 Shape = Callable[[Tensor, Tensor], Tensor]
@@ -87,10 +89,10 @@ def random_aperture(random: np.random.Generator) -> Aperture:
     return drawn_aperture(str(random.choice(list(DRAWN))), upright)
 
 
-def picture_of(aperture: Aperture, side: int = SIDE) -> Tensor:
-    """`[side,side]` 0..1: the blur disc of an aperture in the background, filling the square."""
-    disc = BlurDisc(aperture, edge="linear").draw(side / 2 - 1.5)
-    return (disc / disc.amax())[-side - 1 :, -side - 1 :][:side, :side]
+def picture_of(aperture: Aperture) -> Tensor:
+    """The blur disc of an aperture in the background, `[97,97]` 0..1, a pixel from the edges."""
+    disc = BlurDisc(aperture, edge="linear").draw(float(PICTURE_RADIUS))
+    return disc / disc.amax()
 
 
 def points_in(aperture: Aperture, count: int) -> Sequence[tuple[float, float]]:
