@@ -19,6 +19,7 @@ from . import (
     fit_command,
     mask_command,
     models_command,
+    pack_command,
     render_command,
     run_command,
     simulate_command,
@@ -35,6 +36,7 @@ COMMANDS = (
     aperture_command,
     models_command,
     simulate_command,
+    pack_command,
     train_command,
 )
 FAILED = 1

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from ..errors import FileError, InputError
+from .counting import Counter
 from .devices import device_called
 
 if TYPE_CHECKING:
     from ..training.data.records import Source
     from ..training.data.simulate.run import Outcome
-    from ..training.data.simulate.workers import Finished
 
 EXAMPLES = """examples:
   focuspuller simulate --list
@@ -123,27 +120,8 @@ def _simulated(options: argparse.Namespace, settings: Any) -> Outcome:
         "foregrounds": None if foregrounds is None else len(foregrounds),
     }
     plan = Plan(options.kind, settings, given, options.out, options.count, options.seed, inputs)
-    with Progress(options.count) as progress:
-        return simulate(plan, options.workers, options.ray, progress)
-
-
-class Progress:
-    """A bar on a terminal, with the rate; elsewhere a line now and then."""
-
-    def __init__(self, total: int) -> None:
-        # Not on a terminal: a line a minute, which reads well in a log.
-        interval = 0.1 if sys.stderr.isatty() else 60.0
-        self._bar = tqdm(total=total, unit=" scenes", mininterval=interval, maxinterval=interval)
-
-    def __call__(self, finished: Finished) -> None:
-        """Count a scene."""
-        self._bar.update()
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self._bar.close()
+    with Counter(options.count, "scenes") as counter:
+        return simulate(plan, options.workers, options.ray, lambda finished: counter.step())
 
 
 def _report(outcome: Outcome, folder: Path) -> None:

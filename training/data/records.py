@@ -6,6 +6,7 @@ records can be pickled, so that they reach the processes that make examples.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -241,3 +242,12 @@ def scenes_of(source: Source) -> dict[str, tuple[int, ...]]:
 def selected(source: Source, numbers: Sequence[int]) -> PairList:
     """Some of a source's pairs."""
     return PairList(tuple(source.record(number) for number in numbers))
+
+
+def digest_of(source: Source) -> str:
+    """SHA-256 of the names and labels of all pairs: what a training was made with, in short."""
+    digest = hashlib.sha256()
+    for pair in records_of(source):
+        labels = (pair.name, pair.scene, pair.blur, pair.f_number, pair.camera, pair.focus_point)
+        digest.update(repr(labels).encode())
+    return digest.hexdigest()

@@ -23,11 +23,13 @@ from typing import Any
 
 from ...errors import FileError, InputError
 from ...photo.files import make_folder, read_file, replacing
-from .records import Member, Pair, Place, Source
+from .records import Member, Pair, Place, Source, digest_of
 from .scene_json import JSON, pairs_in, scene_of
 
 SPLITS = ("all",)
 INDEX = ".index.json"
+# What the shards of a folder were made of, so that a packing that goes on does not mix.
+PACKING = "packing.json"
 SCENES_PER_SHARD = 1000
 OnScene = Callable[[int], None]
 
@@ -36,7 +38,7 @@ def write_shards(
     source: Source,
     folder: Path,
     scenes_per_shard: int = SCENES_PER_SHARD,
-    on_scene: OnScene = print,
+    on_scene: OnScene | None = None,
 ) -> list[Path]:
     """Pack a source into shards; files go in as they are.
 
@@ -52,12 +54,13 @@ def write_shards(
         The tar files.
 
     Raises:
-        InputError: scenes_per_shard is below 1, or a scene comes twice.
+        InputError: scenes_per_shard is below 1, a scene comes twice, or the folder holds shards of
+            other pairs.
         FileError: a file cannot be read or written.
     """
     if scenes_per_shard < 1:
         raise InputError("scenes_per_shard", str(scenes_per_shard), "Give 1 or more.")
-    make_folder(folder)
+    _claim(folder, {"scenes_per_shard": scenes_per_shard, "pairs": digest_of(source)})
     shards, done = [], 0
     for number, group in enumerate(_portions(_scenes(source), scenes_per_shard)):
         shard = folder / f"shard-{number:06d}.tar"
@@ -65,8 +68,23 @@ def write_shards(
             _write_shard(shard, group, number * scenes_per_shard)
         shards.append(shard)
         done += len(group)
-        on_scene(done)
+        if on_scene is not None:
+            on_scene(done)
     return shards
+
+
+def _claim(folder: Path, packing: dict[str, Any]) -> None:
+    """Make the folder, or see that its shards are of the same pairs."""
+    make_folder(folder)
+    file, text = folder / PACKING, json.dumps(packing)
+    if file.is_file() and read_file(file) != text.encode():
+        raise InputError(
+            "--out",
+            f"{folder}, where other pairs were packed, or in other portions",
+            "Give another folder.",
+        )
+    with replacing(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _scenes(source: Source) -> Iterator[list[Pair]]:

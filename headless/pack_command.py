@@ -1,0 +1,45 @@
+"""`focuspuller pack`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .counting import Counter
+
+EXAMPLES = """examples:
+  focuspuller pack data/night --out shards/night
+  focuspuller pack DPDD --layout dpdd --split train --scenes-per-shard 50 --out shards/dpdd
+
+Shards are tar files that webdataset reads, each with an index beside it. A packing that was
+interrupted goes on when it is started again."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser's subcommands."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "pack",
+        help="pack a dataset into shards",
+        description="Pack a dataset into shards, large files that network disks like.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("dataset", type=Path, metavar="DIR", help="folder of the dataset")
+    parser.add_argument("--layout", default="scenes", help="of the dataset (scenes)")
+    parser.add_argument("--split", help="of the dataset; its first by default")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the shards")
+    parser.add_argument("--scenes-per-shard", type=int, default=1000, help="at most (1000)")
+    parser.set_defaults(execute=_execute)
+
+
+def _execute(options: argparse.Namespace) -> None:
+    from ..training.data.readers.catalog import open_dataset
+    from ..training.data.records import scenes_of
+    from ..training.data.shards import write_shards
+
+    source = open_dataset(options.layout, options.dataset, options.split)
+    scenes = len(scenes_of(source))
+    with Counter(scenes, "scenes") as counter:
+        shards = write_shards(source, options.out, options.scenes_per_shard, counter.reach)
+    print(f"{options.out}: {scenes} scenes, {len(source)} pairs in {len(shards)} shards")
