@@ -15,8 +15,10 @@ from importlib.metadata import PackageNotFoundError, version
 from ..errors import FocusPullerError
 from . import (
     aperture_command,
+    curate_command,
     depth_command,
     fit_command,
+    label_command,
     mask_command,
     models_command,
     pack_command,
@@ -35,6 +37,8 @@ COMMANDS = (
     run_command,
     aperture_command,
     models_command,
+    curate_command,
+    label_command,
     simulate_command,
     pack_command,
     train_command,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .counting import Counter
+from .dataset_options import add_dataset_options
 
 EXAMPLES = """examples:
   focuspuller pack data/night --out shards/night
@@ -25,9 +26,7 @@ def add_to(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("dataset", type=Path, metavar="DIR", help="folder of the dataset")
-    parser.add_argument("--layout", default="scenes", help="of the dataset (scenes)")
-    parser.add_argument("--split", help="of the dataset; its first by default")
+    add_dataset_options(parser, "scenes")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the shards")
     parser.add_argument("--scenes-per-shard", type=int, default=1000, help="at most (1000)")
     parser.set_defaults(execute=_execute)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError, InputError
 from .counting import Counter
+from .dataset_options import add_depth_options, depth_coding
 from .devices import device_called
 
 if TYPE_CHECKING:
@@ -62,29 +63,11 @@ def add_to(commands: Any) -> None:
     parser.set_defaults(execute=_execute)
 
 
-def add_depth_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--depth` and what its files hold."""
-    parser.add_argument(
-        "--depth", type=Path, metavar="DIR", help="depth maps; else in the pictures"
-    )
-    parser.add_argument(
-        "--depth-encoding", choices=("depth", "disparity", "relative"), help="what the numbers mean"
-    )
-    parser.add_argument("--near-is-black", action="store_true", help="small numbers are near")
-    parser.add_argument("--near", type=float, metavar="M", help="distance of the nearest code")
-    parser.add_argument("--far", type=float, metavar="M", help="distance of the farthest code")
-
-
-def pictures_given(folder: Path | None, options: argparse.Namespace) -> Source | None:
+def _pictures(folder: Path | None, options: argparse.Namespace) -> Source | None:
     """The pictures of a folder with the depth that the options name."""
-    from ..training.data.readers.folders import DepthCoding, pictures
+    from ..training.data.readers.folders import pictures
 
-    if folder is None:
-        return None
-    coding = DepthCoding(
-        options.depth_encoding, not options.near_is_black, options.near, options.far
-    )
-    return pictures(folder, options.depth, coding)
+    return None if folder is None else pictures(folder, options.depth, depth_coding(options))
 
 
 def _execute(options: argparse.Namespace) -> None:
@@ -112,7 +95,7 @@ def _simulated(options: argparse.Namespace, settings: Any) -> Outcome:
     from ..training.data.simulate.catalog import Ingredients
     from ..training.data.simulate.run import Plan, simulate
 
-    images = pictures_given(options.images, options)
+    images = _pictures(options.images, options)
     foregrounds = None if options.foregrounds is None else pictures(options.foregrounds)
     given = Ingredients(images, foregrounds, device_called(options.device))
     inputs = {

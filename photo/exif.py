@@ -54,6 +54,7 @@ class CameraData:
         sensor_width_mm: long side of the part of the sensor that the picture shows.
         sensor_width_source: how `sensor_width_mm` is known.
         subject_distance_m: focus distance in metres, may be infinity.
+        exposure_time_s: how long the shutter was open.
         orientation: 1 to 8, how the stored pixels have to be turned.
         problems: what was damaged or impossible, in words.
     """
@@ -66,6 +67,7 @@ class CameraData:
     sensor_width_mm: float | None = None
     sensor_width_source: SensorWidthSource | None = None
     subject_distance_m: float | None = None
+    exposure_time_s: float | None = None
     orientation: int = 1
     problems: tuple[str, ...] = ()
 
@@ -145,6 +147,7 @@ def read_camera_data(exif: Image.Exif, size: tuple[int, int] | None = None) -> C
         sensor_width_mm=width,
         sensor_width_source=source,
         subject_distance_m=_subject_distance(photo),
+        exposure_time_s=_exposure_time(photo),
         orientation=_orientation(main),
         problems=tuple(problems),
     )
@@ -243,6 +246,15 @@ def _f_number(photo: _Directory) -> float | None:
     # would be believable; a lens of f/1 or faster has FNumber.
     apex = photo.number(Tag.ApertureValue)
     return 2.0 ** (apex / 2.0) if apex is not None and 0 < apex < 20 else None
+
+
+def _exposure_time(photo: _Directory) -> float | None:
+    seconds = photo.positive(Tag.ExposureTime, "exposure time", zero_is_unknown=True)
+    if seconds is not None:
+        return seconds
+    # Shutter speed in APEX units, -log2 t.
+    apex = photo.number(Tag.ShutterSpeedValue)
+    return 2.0**-apex if apex is not None and -12 <= apex <= 20 else None
 
 
 def _subject_distance(photo: _Directory) -> float | None:

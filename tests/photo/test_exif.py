@@ -99,6 +99,7 @@ class TestReadingGoodData:
                 *LENS,
                 short(Tag.FocalLengthIn35mmFilm, 75),
                 rational(Tag.SubjectDistance, 235, 100),
+                rational(Tag.ExposureTime, 1, 250),
             ],
             main=[text(Tag.Make, "Maker "), text(Tag.Model, "Model 1"), short(Tag.Orientation, 6)],
         )
@@ -111,6 +112,7 @@ class TestReadingGoodData:
             sensor_width_mm=pytest.approx(24.0),
             sensor_width_source="35 mm equivalent",
             subject_distance_m=2.35,
+            exposure_time_s=1 / 250,
             orientation=6,
             problems=(),
         )
@@ -145,6 +147,10 @@ class TestReadingGoodData:
 
     def test_the_aperture_value_stands_in_for_the_f_number(self) -> None:
         assert read([rational(Tag.ApertureValue, 3)]).f_number == pytest.approx(2 * math.sqrt(2))
+
+    def test_the_shutter_speed_stands_in_for_the_exposure_time(self) -> None:
+        assert read([rational(Tag.ShutterSpeedValue, 3)]).exposure_time_s == 1 / 8
+        assert read([rational(Tag.ShutterSpeedValue, 99)]).exposure_time_s is None
 
     def test_the_f_number_comes_before_the_aperture_value(self) -> None:
         data = read([rational(Tag.FNumber, 4), rational(Tag.ApertureValue, 3)])

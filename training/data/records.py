@@ -93,12 +93,17 @@ class Picture:
 
     def image(self) -> Tensor:
         """`[3,H,W]` float32, sRGB-coded 0..1, upright; 16 bits are kept."""
-        return torch.from_numpy(self.photo().image).movedim(-1, 0).contiguous()
+        return self.coded(self.photo())
+
+    @staticmethod
+    def coded(photo: Photo) -> Tensor:
+        """The pixels of a photo as `image` gives them."""
+        return torch.from_numpy(photo.image).movedim(-1, 0).contiguous()
 
     def image_with_alpha(self) -> tuple[Tensor, Tensor]:
         """`[3,H,W]` as `image`, colours not mixed with a background, and coverage `[1,H,W]`."""
         photo = self.photo()
-        image = torch.from_numpy(photo.image).movedim(-1, 0).contiguous()
+        image = self.coded(photo)
         if photo.alpha is None:
             return image, torch.ones_like(image[:1])
         return image, torch.from_numpy(photo.alpha)[None]

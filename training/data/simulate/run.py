@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import InputError
+from ..workers import Finished, run_jobs
 from .catalog import Ingredients, kind_called
 from .dataset import claim, is_done, write_scene
-from .workers import Finished, run_jobs
 
 OnFinished = Callable[[Finished], None]
 

@@ -9,11 +9,11 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from ....errors import FocusPullerError, InputError, MissingDependencyError
+from ...errors import FocusPullerError, InputError, MissingDependencyError
 
 # A job may not take more jobs ahead of it than this for each worker.
 QUEUED_PER_WORKER = 2
-Function = Callable[[int], int]
+Function = Callable[[int], Any]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Finished:
     """
 
     index: int
-    result: int = 0
+    result: Any = None
     problem: str | None = None
 
 
