@@ -116,8 +116,11 @@ def _label(pair: Pair, by: Method, least_ssim: float) -> Label:
     photo = pair.bokeh.photo()
     height, width = photo.image.shape[:2]
     depth = pair.depth.depth().for_image(height, width)
-    focus = _focus(pair, depth)
+    # Eq. 4.
+    focus = None if pair.mask is None else focus_on_mask(depth, pair.mask.grey()[None])
     if by == "exif":
+        if focus is None and pair.focus_distance_m is not None:
+            focus = Focus.at_distance(pair.focus_distance_m)
         camera = pair.camera or camera_from(photo.camera_data)
         if camera is None:
             raise InputError(pair.name, photo.camera_data.missing, "Label by rendering.")
@@ -133,15 +136,6 @@ def _label(pair: Pair, by: Method, least_ssim: float) -> Label:
         unlike = f"The best rendering has an SSIM of {ssim:.3f}, below {least_ssim:g}."
         return Label(pair.name, None, ssim, (unlike, *problems))
     return Label(pair.name, blur, ssim, problems)
-
-
-def _focus(pair: Pair, depth: Depth) -> Focus | None:
-    """Eq. 4, or what the dataset says."""
-    if pair.mask is not None:
-        return focus_on_mask(depth, pair.mask.grey()[None])
-    if pair.focus_distance_m is not None and depth.is_metric:
-        return Focus.at_distance(pair.focus_distance_m)
-    return None
 
 
 def as_line(label: Label) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -129,9 +129,9 @@ def classifier_called(name: str) -> Classifier:
     if not colon or not module_name or not function_name:
         raise InputError("--classifier", repr(name), advice)
     try:
-        function: Any = getattr(importlib.import_module(module_name), function_name)
+        function = getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError) as error:
         raise InputError("--classifier", f"{name!r} ({error})", advice) from error
     if not callable(function):
         raise InputError("--classifier", f"{name!r}, which cannot be called", advice)
-    return function
+    return cast(Classifier, function)
