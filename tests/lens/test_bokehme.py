@@ -119,6 +119,23 @@ class TestAgainstTheDefinition:
             assert psnr(picture.numpy(), true) >= LEAST_PSNR[method]
 
 
+BOKEHDIFF = PUBLISHED.parents[1] / "bokehdiff_scatter/io.npz"
+
+
+@pytest.mark.skipif(not BOKEHDIFF.exists(), reason="the conformance set is not here")
+@pytest.mark.parametrize("case", ["c0", "c1"])
+def test_bokehdiffs_scatter_is_bokehmes(case: str) -> None:
+    with np.load(BOKEHDIFF) as arrays:
+        stored = {name[3:]: arrays[name] for name in arrays.files if name.startswith(case)}
+    for image, (defocus,), bokeh in zip(
+        stored["image"], stored["defocus"], stored["bokeh"], strict=True
+    ):
+        light, weights = naive_scatter(image, defocus)
+        np.testing.assert_allclose(light / weights, bokeh, atol=1e-5)
+        found = rendered(image, defocus, BokehMeOptions(weighting="bokehme"))
+        np.testing.assert_allclose(found, bokeh, atol=0.03)
+
+
 @needs_published
 class TestAgainstPublishedNumbers:
     @pytest.fixture

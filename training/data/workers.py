@@ -32,7 +32,11 @@ class Finished:
 
 
 def run_jobs(
-    function: Function, indices: Iterable[int], processes: int = 1, ray_address: str | None = None
+    function: Function,
+    indices: Iterable[int],
+    processes: int = 1,
+    ray_address: str | None = None,
+    needs_gpu: bool = False,
 ) -> Iterator[Finished]:
     """Call a function with numbers, in any order.
 
@@ -45,6 +49,7 @@ def run_jobs(
         ray_address: of a Ray cluster, "auto" for the one that this machine belongs to, "local" for
             this machine alone; its workers take the place of the processes. They need the same
             folders as this machine, and Focus Puller installed.
+        needs_gpu: a worker of the cluster needs a GPU of its own.
 
     Raises:
         InputError: processes is below 1, or there is no cluster at the address.
@@ -54,7 +59,7 @@ def run_jobs(
         raise InputError("--workers", str(processes), "Give 1 or more.")
     job = partial(_job, function)
     if ray_address is not None:
-        return _on_ray(job, iter(indices), ray_address)
+        return _on_ray(job, iter(indices), ray_address, needs_gpu)
     if processes > 1:
         return _in_processes(job, iter(indices), processes)
     return (job(index) for index in indices)
@@ -92,7 +97,7 @@ def _one_thread() -> None:
 
 
 def _on_ray(
-    job: Callable[[int], Finished], indices: Iterator[int], address: str
+    job: Callable[[int], Finished], indices: Iterator[int], address: str, needs_gpu: bool
 ) -> Iterator[Finished]:
     ray = _ray()
     was_running = ray.is_initialized()
@@ -105,8 +110,9 @@ def _on_ray(
             ) from error
     try:
         # Sent to the machines once, not with every job.
-        remote_job, shared = ray.remote(_call), ray.put(job)
-        slots = QUEUED_PER_WORKER * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        remote_job, shared = ray.remote(num_gpus=int(needs_gpu))(_call), ray.put(job)
+        workers = ray.cluster_resources().get("GPU" if needs_gpu else "CPU", 1)
+        slots = QUEUED_PER_WORKER * max(1, int(workers))
         waiting = [remote_job.remote(shared, index) for index in islice(indices, slots)]
         while waiting:
             done, waiting = ray.wait(waiting)
@@ -126,6 +132,6 @@ def _ray() -> Any:
         import ray
     except ImportError as error:
         raise MissingDependencyError(
-            "--ray", "no Ray", "Install it with: pip install 'focuspuller[cluster]'."
+            "--ray", "no Ray", "Install it with: pip install 'focuspuller[ray]'."
         ) from error
     return ray

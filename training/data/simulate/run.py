@@ -81,7 +81,8 @@ def simulate(
     missing = [index for index in range(plan.count) if not is_done(plan.folder, index)]
     write = partial(write_scene, plan.folder, simulator)
     scenes, pictures, problems = 0, 0, {}
-    for finished in run_jobs(write, missing, processes, ray_address):
+    needs_gpu = plan.given.device is not None and plan.given.device.type != "cpu"
+    for finished in run_jobs(write, missing, processes, ray_address, needs_gpu):
         if finished.problem is None:
             scenes, pictures = scenes + 1, pictures + finished.result
         else:
