@@ -92,6 +92,7 @@ def _execute(options: argparse.Namespace) -> None:
 
 def _simulated(options: argparse.Namespace, settings: Any) -> Outcome:
     from ..training.data.readers.folders import pictures
+    from ..training.data.records import digest_of
     from ..training.data.simulate.catalog import Ingredients
     from ..training.data.simulate.run import Plan, simulate
 
@@ -99,8 +100,8 @@ def _simulated(options: argparse.Namespace, settings: Any) -> Outcome:
     foregrounds = None if options.foregrounds is None else pictures(options.foregrounds)
     given = Ingredients(images, foregrounds, device_called(options.device))
     inputs = {
-        "images": None if images is None else len(images),
-        "foregrounds": None if foregrounds is None else len(foregrounds),
+        "images": None if images is None else digest_of(images),
+        "foregrounds": None if foregrounds is None else digest_of(foregrounds),
     }
     plan = Plan(options.kind, settings, given, options.out, options.count, options.seed, inputs)
     with Counter(options.count, "scenes") as counter:

@@ -119,7 +119,9 @@ def test_the_seed_decides_everything(kind, sharp, tmp_path):
     made(kind, sharp, tmp_path / "two", seed=4)
     made(kind, sharp, tmp_path / "three", seed=5)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    assert contents(tmp_path / "one") != contents(tmp_path / "three")
+    scenes = [contents(tmp_path / name / "00000") for name in ("one", "three")]
+    assert scenes[0].keys() & scenes[1].keys()
+    assert scenes[0]["00000000.json"] != scenes[1]["00000000.json"]
 
 
 @every_kind
@@ -136,10 +138,13 @@ def test_a_run_goes_on_where_it_was_interrupted(kind, sharp, tmp_path):
 
 def test_pictures_that_are_there_are_not_made_again(sharp, tmp_path):
     plan = made("diffcamera", sharp, tmp_path / "out", count=1)
-    (tmp_path / "out/00000/00000000.json").unlink()
-    (tmp_path / "out/00000/00000000.bokeh001.png").unlink()
+    scene = tmp_path / "out/00000"
+    (scene / "00000000.json").unlink()
+    (scene / "00000000.bokeh001.png").unlink()
+    (scene / "00000000.bokeh000.png").write_bytes(b"made before")
     outcome = simulate(plan)
     assert (outcome.scenes, outcome.pictures, outcome.kept) == (1, 1, 0)
+    assert (scene / "00000000.bokeh000.png").read_bytes() == b"made before"
     outcome = simulate(replace(plan, count=2))
     assert (outcome.scenes, outcome.pictures, outcome.kept) == (1, 3, 1)
 
@@ -169,6 +174,33 @@ def test_pictures_are_blurred_as_their_labels_say(kind, sharp, tmp_path):
         again = linear_to_srgb(render(light, defocus, Lens("bokehme")).clamp(0, 1))[0]
         assert similarity(again, pair.bokeh.image()) < 0.02
         assert similarity(pair.all_in_focus.image(), pair.bokeh.image()) > 0.05
+
+
+@pytest.mark.parametrize("kind", ["point-lights", "bokehdiff"])
+def test_exact_photographs_agree_best_with_their_own_labels(kind, tmp_path):
+    settings = {
+        "point-lights": replace(SETTINGS["point-lights"], shapes=False, least_radius=3.0),
+        "bokehdiff": BokehDiffSettings(
+            64, shots=2, level=6.0, least_octave=0.0, largest_octave=0.0
+        ),
+    }
+    plan = Plan(kind, settings[kind], Ingredients(), tmp_path / "out", count=5)
+    assert not simulate(plan).problems
+    error = dict.fromkeys(("as labelled", "half", "double", "nearer", "farther"), 0.0)
+    for pair in records_of(open_dataset("scenes", tmp_path / "out")):
+        light, depth, blur = pair.all_in_focus.image(), pair.depth.depth(), pair.blur
+        others = {
+            "as labelled": blur,
+            "half": replace(blur, level=blur.level / 2),
+            "double": replace(blur, level=blur.level * 2),
+            "nearer": replace(blur, focus_disparity=min(blur.focus_disparity + 0.3, 1.0)),
+            "farther": replace(blur, focus_disparity=max(blur.focus_disparity - 0.3, 0.0)),
+        }
+        for name, other in others.items():
+            rendered = render(srgb_to_linear(light)[None], other.defocus(depth))[0]
+            difference = linear_to_srgb(rendered.clamp(0, 1)) - pair.bokeh.image()
+            error[name] += float(difference.abs().mean())
+    assert min(error, key=error.__getitem__) == "as labelled", error
 
 
 def test_what_lies_in_the_focus_plane_stays_sharp(sharp, tmp_path):
