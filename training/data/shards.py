@@ -23,6 +23,7 @@ from typing import Any
 
 from ...errors import FileError, InputError
 from ...photo.files import make_folder, read_file, replacing
+from ...photo.photo import HDR_SUFFIXES
 from .records import Member, Pair, Place, Source, digest_of
 from .scene_json import JSON, pairs_in, scene_of
 
@@ -134,10 +135,9 @@ def _write_shard(shard: Path, scenes: Sequence[Sequence[Pair]], first: int) -> N
 
 def _contents(places: dict[str, Place]) -> Iterator[tuple[str, bytes]]:
     for extension, place in places.items():
-        if extension.endswith(".exr"):
-            raise InputError(
-                str(place.name), "an EXR file", "Shards hold PNG, JPEG, TIFF, WebP and NumPy files."
-            )
+        if extension.endswith(HDR_SUFFIXES):
+            advice = "Shards hold PNG, JPEG, TIFF, WebP, HEIC and NumPy files."
+            raise InputError(place.name, "a file that cannot be read from within a shard", advice)
         yield extension, read_file(place) if isinstance(place, Path) else place.read()
 
 

@@ -144,5 +144,6 @@ def _sampled(stack: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 def square_grid(side: int) -> list[tuple[float, float]]:
     """The points of a grid of `side` × `side` that lie in the circle, as BokehDiff samples."""
-    steps = torch.linspace(-1.0, 1.0, side).tolist() if side > 1 else [0.0]
-    return [(u, v) for v in steps for u in steps if u * u + v * v <= 1.0]
+    steps = [2 * step / (side - 1) - 1 for step in range(side)] if side > 1 else [0.0]
+    # Points on the rim count, whatever rounding does to them.
+    return [(u, v) for v in steps for u in steps if u * u + v * v <= 1.0 + 1e-9]
