@@ -1,0 +1,1 @@
+"""Networks that judge pictures: how alike two are, and the features that quality figures use."""

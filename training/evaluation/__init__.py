@@ -1,0 +1,1 @@
+"""Evaluation: metrics, benchmarks of the literature and of our own, tables, plots and sheets."""
