@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .headless.aperture_command import bokeh_preview
     from .headless.depth import estimate_depth, refine_depth, repair_depth
     from .headless.find_focus import FoundFocus, find_focus
+    from .headless.evaluate import evaluate
     from .headless.fit import fit_bokeh_level, fit_camera
     from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights
@@ -72,6 +73,7 @@ _HOMES = {
     "bokehdiff_lens": "models.bokehdiff.handle",
     "bokehme_lens": "models.bokehme.handle",
     "compress_highlights": "headless.highlights",
+    "evaluate": "headless.evaluate",
     "fetch_model": "headless.weights",
     "find_focus": "headless.find_focus",
     "estimate_depth": "headless.depth",
@@ -121,6 +123,7 @@ __all__ = [
     "comfy_entrypoint",
     "compress_highlights",
     "estimate_depth",
+    "evaluate",
     "fetch_model",
     "find_focus",
     "fit_bokeh_level",

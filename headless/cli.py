@@ -17,6 +17,7 @@ from . import (
     aperture_command,
     curate_command,
     depth_command,
+    evaluate_command,
     fit_command,
     label_command,
     mask_command,
@@ -42,6 +43,7 @@ COMMANDS = (
     simulate_command,
     pack_command,
     train_command,
+    evaluate_command,
 )
 FAILED = 1
 INTERRUPTED = 130

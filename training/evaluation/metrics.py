@@ -1,0 +1,314 @@
+"""All metrics by name: what they compare, which way is better, and what they need.
+
+Pictures reach a metric coded as a screen shows them, `[1,3,H,W]`, 0..1, without the margin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...errors import InputError
+from ...models.lending import lent
+from .blur import blur_monotonicity, level_correlation
+from .consistency import content_consistency
+from .fidelity import mean_absolute_error, psnr, ssim
+from .frechet import frechet_distance
+
+# "pair": (picture, target) to a figure. "single": (picture) to a figure. "series": (pictures of a
+# scene, their levels) to a figure. "set": (picture) to features `[D]`, compared as a whole.
+Kind = Literal["pair", "single", "series", "set"]
+Measure = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit.
+
+    Args:
+        name: on the command line.
+        title: in tables.
+        kind: what it compares.
+        higher_is_better: or lower.
+        make: what measures, on a device. Raises FileError where weights are missing, and
+            MissingDependencyError where a library is.
+        summary: one line, with the source.
+        digits: after the point.
+        least: how many pictures a series or set needs.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    higher_is_better: bool
+    make: Callable[[torch.device], Measure]
+    summary: str
+    digits: int = 4
+    least: int = 1
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return "↑" if self.higher_is_better else "↓"
+
+
+def _always(measure: Measure) -> Callable[[torch.device], Measure]:
+    """A metric that needs nothing."""
+    return lambda device: measure
+
+
+def _distance(load: Callable[[], nn.Module], device: torch.device) -> Measure:
+    """(picture, target) to a number, by a network that takes both."""
+    network = load()
+
+    def measure(picture: Tensor, target: Tensor) -> float:
+        with torch.no_grad(), lent(network, device):
+            clipped = [image.clamp(0, 1).float().to(device) for image in (picture, target)]
+            return float(network(*clipped))
+
+    return measure
+
+
+def _lpips(backbone: Any, device: torch.device) -> Measure:
+    from ...models.perceptual.handle import lpips
+
+    return _distance(partial(lpips, backbone), device)
+
+
+def _dists(device: torch.device) -> Measure:
+    from ...models.perceptual.handle import dists
+
+    return _distance(dists, device)
+
+
+def _lpips_of_neighbours(device: torch.device) -> Measure:
+    """Mean LPIPS of neighbours in a series."""
+    distance = _lpips("alex", device)
+
+    def measure(pictures: Sequence[Tensor], levels: Sequence[float]) -> float:
+        del levels
+        pairs = zip(pictures[:-1], pictures[1:], strict=True)
+        return float(np.mean([distance(one, other) for one, other in pairs]))
+
+    return measure
+
+
+def _inception_features(device: torch.device) -> Measure:
+    from ...models.perceptual.handle import fid_inception
+
+    network = fid_inception()
+
+    def measure(picture: Tensor) -> np.ndarray:
+        with torch.no_grad(), lent(network, device):
+            return network(picture.clamp(0, 1).float().to(device))[0].double().cpu().numpy()
+
+    return measure
+
+
+def _clip_likeness(device: torch.device) -> Measure:
+    from ...models.perceptual.clip import clip_features, clip_vision
+
+    network = clip_vision()
+
+    def measure(picture: Tensor, target: Tensor) -> float:
+        with torch.no_grad(), lent(network, device):
+            one, other = (
+                clip_features(network, image.clamp(0, 1).float().to(device))
+                for image in (picture, target)
+            )
+        return float(torch.cosine_similarity(one, other))
+
+    return measure
+
+
+def _clip_quality(device: torch.device) -> Measure:
+    from ...models.perceptual.clip_iqa import clip_iqa, quality
+
+    network = clip_iqa()
+
+    def measure(picture: Tensor) -> float:
+        with torch.no_grad(), lent(network, device):
+            return float(quality(network, picture.clamp(0, 1).float().to(device)))
+
+    return measure
+
+
+def _maniqa(device: torch.device) -> Measure:
+    from ...models.perceptual.maniqa import maniqa
+
+    network = maniqa()
+
+    def measure(picture: Tensor) -> float:
+        with torch.no_grad(), lent(network, device):
+            return float(network(picture.clamp(0, 1).float().to(device)))
+
+    return measure
+
+
+def _musiq(device: torch.device) -> Measure:
+    from ...models.perceptual.musiq import musiq
+
+    network = musiq()
+
+    def measure(picture: Tensor) -> float:
+        with torch.no_grad(), lent(network, device):
+            return float(network(picture.clamp(0, 1).float().to(device)))
+
+    return measure
+
+
+def _content_consistency(device: torch.device) -> Measure:
+    from ...models.perceptual.segmentation import segmenter, top_classes
+
+    network = segmenter()
+
+    def measure(pictures: Sequence[Tensor], levels: Sequence[float]) -> float:
+        del levels
+        with torch.no_grad(), lent(network, device):
+            classes = [
+                top_classes(network, picture.clamp(0, 1).float().to(device)).cpu()
+                for picture in pictures
+            ]
+        return content_consistency(classes)
+
+    return measure
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "psnr", "PSNR", "pair", True, _always(psnr), "peak signal-to-noise ratio in dB", 2
+        ),
+        Metric("ssim", "SSIM", "pair", True, _always(ssim), "structural similarity (Wang et al.)"),
+        Metric(
+            "mae", "MAE", "pair", False, _always(mean_absolute_error), "mean absolute error, 0..1"
+        ),
+        Metric(
+            "lpips",
+            "LPIPS",
+            "pair",
+            False,
+            partial(_lpips, "alex"),
+            "perceptual distance on AlexNet, version 0.1 (Zhang et al.)",
+        ),
+        Metric(
+            "lpips-vgg",
+            "LPIPS (VGG)",
+            "pair",
+            False,
+            partial(_lpips, "vgg"),
+            "the same on VGG16, as BokehDiff trains with",
+        ),
+        Metric(
+            "dists",
+            "DISTS",
+            "pair",
+            False,
+            _dists,
+            "distance in structure and texture (Ding et al.)",
+        ),
+        Metric(
+            "clip-i",
+            "CLIP-I",
+            "pair",
+            True,
+            _clip_likeness,
+            "cosine of the CLIP ViT-L/14 embeddings of two pictures (Ruiz et al.)",
+        ),
+        Metric(
+            "clip-iqa",
+            "CLIP-IQA",
+            "single",
+            True,
+            _clip_quality,
+            "how much CLIP RN50 takes it for a good photo, 0..1 (Wang et al.)",
+        ),
+        Metric(
+            "maniqa",
+            "MANIQA",
+            "single",
+            True,
+            _maniqa,
+            "opinion score 0..1 as on KonIQ-10k (Yang et al.)",
+        ),
+        Metric(
+            "musiq",
+            "MUSIQ",
+            "single",
+            True,
+            _musiq,
+            "opinion score 0..100 as on KonIQ-10k (Ke et al.)",
+            2,
+        ),
+        Metric(
+            "blur-monotonicity",
+            "Blur Monotonicity",
+            "series",
+            True,
+            _always(lambda pictures, levels: blur_monotonicity(pictures)),
+            "% of steps to a smaller aperture that sharpen (Fine-grained Defocus 4.1)",
+            2,
+            least=2,
+        ),
+        Metric(
+            "content-consistency",
+            "Content Consistency",
+            "series",
+            True,
+            _content_consistency,
+            "% of pixels that keep a semantic class (Fine-grained Defocus 4.1, F.2)",
+            2,
+            least=2,
+        ),
+        Metric(
+            "lpips-neighbours",
+            "LPIPS of neighbours",
+            "series",
+            False,
+            _lpips_of_neighbours,
+            "mean LPIPS of adjacent apertures (Fine-grained Defocus 4.1)",
+            least=2,
+        ),
+        Metric(
+            "lvcorr",
+            "LVCorr",
+            "series",
+            True,
+            _always(level_correlation),
+            "how evenly blur grows with the bokeh level (DiffCamera 4.2)",
+            least=3,
+        ),
+        Metric(
+            "fid",
+            "FID",
+            "set",
+            False,
+            _inception_features,
+            "Fréchet inception distance to a folder of pictures (Heusel et al.)",
+            2,
+            least=2,
+        ),
+    )
+}
+
+
+def metric_called(name: str) -> Metric:
+    """A metric.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in METRICS:
+        raise InputError("metric", repr(name), f"Give one of {', '.join(METRICS)}.")
+    return METRICS[name]
+
+
+# What compares the features of a set of pictures with those of a reference.
+COMBINED = {"fid": frechet_distance}
