@@ -81,9 +81,7 @@ def evaluate(
         limit,
     )
     options = Options(folder, None if depth is None else Path(depth))
-    report = run_benchmark(
-        definition, options, Path(out), choice, device_called(device), on_scene
-    )
+    report = run_benchmark(definition, options, Path(out), choice, device_called(device), on_scene)
     return _written(report, Path(out), sheets)
 
 

@@ -331,6 +331,56 @@ FID_INCEPTION = _judge(
     downloads="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights",
     other_names=("weights-inception-2015-12-05-6726825d.pth",),
 )
+_IQA = {
+    "source": "https://huggingface.co/chaofengc/IQA-PyTorch-Weights",
+    "hub": Hub("chaofengc/IQA-PyTorch-Weights"),
+}
+MUSIQ = _judge(
+    "musiq",
+    "MUSIQ, trained on KonIQ-10k",
+    "musiq_koniq_ckpt-e95806b9.pth",
+    "perceptual",
+    licence="Apache-2.0 (the original's)",
+    **_IQA,
+)
+MANIQA = _judge(
+    "maniqa",
+    "MANIQA, trained on KonIQ-10k",
+    "ckpt_koniq10k.pt",
+    "perceptual",
+    licence="Apache-2.0 (the original's)",
+    **_IQA,
+)
+CLIP_RN50 = _judge(
+    "clip-rn50",
+    "CLIP with a ResNet-50",
+    "open_clip_model.safetensors",
+    "clip_rn50",
+    "https://huggingface.co/timm/resnet50_clip.openai",
+    "MIT",
+    hub=Hub("timm/resnet50_clip.openai"),
+    other_names=("resnet50_clip.openai.safetensors",),
+)
+CLIP_VIT = Weights(
+    name="clip-vit-large",
+    network="CLIP ViT-L/14",
+    files=("model.safetensors", "config.json"),
+    folders=("clip_vision",),
+    source="https://huggingface.co/openai/clip-vit-large-patch14",
+    licence="MIT (the code's; the weights' page names none)",
+    hub=Hub("openai/clip-vit-large-patch14"),
+    subfolder="clip-vit-large-patch14",
+)
+SEGFORMER = Weights(
+    name="segformer-b5-ade",
+    network="SegFormer B5, trained on ADE20K",
+    files=("pytorch_model.bin", "config.json"),
+    folders=("segformer",),
+    source="https://huggingface.co/nvidia/segformer-b5-finetuned-ade-640-640",
+    licence="NVIDIA Source Code License for SegFormer: not for commercial use",
+    hub=Hub("nvidia/segformer-b5-finetuned-ade-640-640"),
+    subfolder="segformer-b5-finetuned-ade-640-640",
+)
 
 ALL_WEIGHTS: tuple[Weights, ...] = (
     BOKEHME_ARNET,
@@ -352,6 +402,11 @@ ALL_WEIGHTS: tuple[Weights, ...] = (
     LPIPS_ALEX,
     DISTS,
     FID_INCEPTION,
+    MUSIQ,
+    MANIQA,
+    CLIP_RN50,
+    CLIP_VIT,
+    SEGFORMER,
 )
 
 

@@ -9,9 +9,12 @@ from torch import Tensor
 from ..layout import Findings, findings
 from ..state_dict import read_state_dict
 from .backbones import alexnet, vgg16
+from .clip_iqa import ClipRn50
 from .dists import DistsWeights
 from .inception import FidInception
 from .lpips import CHANNELS, LpipsHeads
+from .maniqa import Maniqa, without_prefix
+from .musiq import Musiq
 
 StateDict = dict[str, Tensor]
 
@@ -49,3 +52,18 @@ def check_dists(path: Path) -> Findings:
 def check_fid_inception(path: Path) -> Findings:
     """What does not fit in the Inception of the Fréchet inception distance."""
     return findings(read_state_dict(path), FidInception)
+
+
+def check_musiq(path: Path) -> Findings:
+    """What does not fit in MUSIQ."""
+    return findings(read_state_dict(path), Musiq)
+
+
+def check_maniqa(path: Path) -> Findings:
+    """What does not fit in MANIQA."""
+    return findings(without_prefix(read_state_dict(path)), Maniqa)
+
+
+def check_clip_rn50(path: Path) -> Findings:
+    """What does not fit in CLIP with a ResNet-50."""
+    return findings(read_state_dict(path), ClipRn50)

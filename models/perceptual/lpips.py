@@ -73,4 +73,3 @@ class Lpips(nn.Module):
 def _of_unit_length(features: Tensor) -> Tensor:
     length = features.square().sum(1, keepdim=True).sqrt()
     return features / (length + 1e-10)
-

@@ -183,9 +183,7 @@ def _content_consistency(device: torch.device) -> Measure:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric(
-            "psnr", "PSNR", "pair", True, _always(psnr), "peak signal-to-noise ratio in dB", 2
-        ),
+        Metric("psnr", "PSNR", "pair", True, _always(psnr), "peak signal-to-noise ratio in dB", 2),
         Metric("ssim", "SSIM", "pair", True, _always(ssim), "structural similarity (Wang et al.)"),
         Metric(
             "mae", "MAE", "pair", False, _always(mean_absolute_error), "mean absolute error, 0..1"

@@ -93,14 +93,14 @@ def run_benchmark(
         if column.definition.kind == "set"
     }
     rows = [_row(name, found[name], files, columns, references) for name in makers]
-    return Report(benchmark, columns, rows, [file.name for file in files], skipped + skipped_systems)
+    return Report(
+        benchmark, columns, rows, [file.name for file in files], skipped + skipped_systems
+    )
 
 
 def _chosen_files(benchmark: Benchmark, options: Options, choice: Choice) -> list[SceneFile]:
     files = [
-        file
-        for file in benchmark.scenes(options)
-        if fnmatch.fnmatch(file.name, choice.scenes)
+        file for file in benchmark.scenes(options) if fnmatch.fnmatch(file.name, choice.scenes)
     ][: choice.limit]
     if not files:
         raise InputError("--scenes", repr(choice.scenes), "No scene has such a name.")

@@ -30,11 +30,11 @@ def save_sheet(folder: Path, scene: str, systems: Sequence[str]) -> Path | None:
     """
     columns = [GIVEN, *(name for name in systems if name != "input"), TARGET]
     places = [picture_file(folder, column, scene, "x").parent for column in columns]
-    shots = sorted(
-        {file.stem for place in places for file in place.glob("*.png")}, key=_by_numbers
-    )
+    shots = sorted({file.stem for place in places for file in place.glob("*.png")}, key=_by_numbers)
     shots = [shot for shot in shots if _exists(folder, columns[1:-1], scene, shot)]
-    columns = [column for column in columns if any(_exists(folder, [column], scene, s) for s in shots)]
+    columns = [
+        column for column in columns if any(_exists(folder, [column], scene, s) for s in shots)
+    ]
     if not shots:
         return None
     rows = [_row(folder, columns, scene, shot, len(shots) > 1) for shot in shots]

@@ -113,9 +113,7 @@ def _removed(name: str, sharp: Sharp) -> Scene:
 
 def _refocused(name: str, sharp: Sharp) -> Scene:
     levels = [level * sharp.scale for level in (LEVELS[1], LEVELS[3])]
-    ends = [
-        sharp.blurred(focus, level) for focus, level in zip(sharp.focuses, levels, strict=True)
-    ]
+    ends = [sharp.blurred(focus, level) for focus, level in zip(sharp.focuses, levels, strict=True)]
     shots = tuple(
         Shot(
             f"to_{'second' if target else 'first'}",
@@ -145,9 +143,7 @@ def _files(options: Options, make: Any) -> list[SceneFile]:
     points = _points(options.folder / "points.json")
     depth = options.depth or options.folder / "depth"
     return [
-        SceneFile(
-            pair.name, partial(_load, make, pair.name, pair.all_in_focus, depth, points)
-        )
+        SceneFile(pair.name, partial(_load, make, pair.name, pair.all_in_focus, depth, points))
         for pair in pairs
     ]
 
@@ -165,7 +161,9 @@ def _focuses(depth: Depth, points: Any) -> tuple[Focus, Focus]:
         planes = [quantile(depth.disparity, share) for share in (0.875, 0.125)]
     else:
         height, width = depth.size
-        places = [(min(int(y * height), height - 1), min(int(x * width), width - 1)) for x, y in points]
+        places = [
+            (min(int(y * height), height - 1), min(int(x * width), width - 1)) for x, y in points
+        ]
         planes = [depth.disparity[0, 0, row, column] for row, column in places]
     first, second = (Focus.at_disparity(plane, depth.is_metric) for plane in planes)
     return first, second

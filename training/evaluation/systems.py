@@ -89,9 +89,7 @@ SYSTEMS: dict[str, System] = {
         "the picture as it is given",
         is_fixed=True,
     ),
-    **{
-        name: lens_system(name, partial(Lens, name), kind.summary) for name, kind in LENSES.items()
-    },
+    **{name: lens_system(name, partial(Lens, name), kind.summary) for name, kind in LENSES.items()},
     "bokehme-neural": lens_system(
         "bokehme-neural", _neural_bokehme, "BokehMe with its networks, repaired at depth edges"
     ),

@@ -59,9 +59,7 @@ def truth_files(options: Options) -> list[SceneFile]:
             "a folder without path-traced scenes (.npz)",
             "Make them with benchmarks/truth_scenes.py, or give tests/truth of the repository.",
         )
-    return [
-        SceneFile(path.stem, partial(load_truth, path), {"scene": path.stem}) for path in paths
-    ]
+    return [SceneFile(path.stem, partial(load_truth, path), {"scene": path.stem}) for path in paths]
 
 
 def degraded_files(options: Options) -> list[SceneFile]:
@@ -115,9 +113,7 @@ def load_truth(path: Path) -> Scene:
     if image.shape != truth.shape or stored["depth"].shape != image.shape[-2:]:
         sizes = [tuple(stored[name].shape) for name in (*PICTURES, "depth")]
         raise FileError(str(path), f"arrays of different size {sizes}", "Make the scene again.")
-    focal_length, f_number, sensor_width, focus, radius = (
-        float(stored[name]) for name in NUMBERS
-    )
+    focal_length, f_number, sensor_width, focus, radius = (float(stored[name]) for name in NUMBERS)
     return Scene(
         path.stem,
         image,
