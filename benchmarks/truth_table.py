@@ -5,6 +5,9 @@
     python benchmarks/truth_table.py out/truth640 --degraded  # imperfect depth, means
     python benchmarks/truth_table.py out/truth640 --only layered 'lens sampling' --scenes 'rods*'
 
+`focuspuller evaluate truth` compares the lenses alone, by more figures and with sheets; this adds
+what they have to beat, and the time. Scenes and PSNR are the same.
+
 PSNR in dB of linear light, clipped to 0..1 and coded by 1/2.2; a margin of the largest blur radius
 is left out along the frame. Time is processor time per picture, on one thread. The last column is
 by how much a lens, the default unless `--judge` names one, leads the best of naive scatter, naive
@@ -15,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,10 +32,13 @@ from focuspuller.lens.depth import Depth
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.optics import Camera
 from focuspuller.lens.render import DEFAULT_LENS, LENSES
+from focuspuller.training.evaluation.catalog import BENCHMARKS
+from focuspuller.training.evaluation.fidelity import psnr
+from focuspuller.training.evaluation.truth import SHIPPED, load_truth
 from methods import BASELINES, STACKS, Method, methods, one_thread
 from torch import Tensor
 
-SHIPPED = Path(__file__).resolve().parents[1] / "tests" / "truth"
+TRUTH = BENCHMARKS["truth"]
 
 Degrade = Callable[[Disparity], Disparity]
 
@@ -78,8 +83,8 @@ class Scene:
     def psnr(self, rendered: Tensor) -> float:
         """In dB, of what a screen shows within the margin."""
         inner = (..., slice(self.margin, -self.margin), slice(self.margin, -self.margin))
-        shown = [picture[inner].clamp(0, 1) ** (1 / 2.2) for picture in (rendered, self.truth)]
-        return float(-10 * (shown[0] - shown[1]).square().mean().log10())
+        shown = [TRUTH.shown(picture[inner]) for picture in (rendered, self.truth)]
+        return psnr(*shown)
 
 
 def load_scenes(folder: Path, pattern: str = "*") -> list[Scene]:
@@ -92,21 +97,14 @@ def load_scenes(folder: Path, pattern: str = "*") -> list[Scene]:
 
 def load_scene(path: Path) -> Scene:
     """A file of `truth_scenes.py` or `tests/truth/make_scenes.py`."""
-    with np.load(path) as file:
-        image, truth = (
-            torch.from_numpy(file[name].astype(np.float32)).permute(2, 0, 1)[None].contiguous()
-            for name in ("all_in_focus", "defocused")
-        )
-        numbers = (float(file[name]) for name in ("focal_length_mm", "f_number", "sensor_width_mm"))
-        return Scene(
-            path.stem,
-            image,
-            truth,
-            (1.0 / file["depth"]).astype(np.float32),
-            Camera(*numbers, image.shape[-1]),
-            Focus.at_distance(float(file["focus_distance"])),
-            math.ceil(float(file["max_radius_px"])),
-        )
+    scene = load_truth(path)
+    truth = scene.shots[0].target
+    assert truth is not None
+    assert scene.depth is not None
+    assert scene.camera is not None
+    assert scene.focus is not None
+    disparity = scene.depth.disparity[0, 0].numpy()
+    return Scene(scene.name, scene.image, truth, disparity, scene.camera, scene.focus, scene.margin)
 
 
 def measured(

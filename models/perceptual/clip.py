@@ -58,7 +58,7 @@ def vision_config(folder: Path) -> Any:
         ) from error
     file = folder / "config.json"
     try:
-        config = CLIPConfig.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        config: Any = CLIPConfig.from_dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise FileError(str(file), f"no settings of CLIP ({error})", "Fetch it again.") from error
     config.vision_config.projection_dim = config.projection_dim

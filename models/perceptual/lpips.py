@@ -6,7 +6,6 @@ Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual M
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .backbones import Backbone, alexnet, vgg16

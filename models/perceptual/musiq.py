@@ -44,11 +44,11 @@ def load_musiq(path: Path) -> Musiq:
 class StandardConv(nn.Conv2d):
     """Convolution with standardised weights and a padding as in TensorFlow."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (PyTorch's name)
         """Size divided by the stride, rounded up."""
         weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
         weight = weight / (weight.std((1, 2, 3), keepdim=True) + 1e-5)
-        padded = padded_as_same(x, self.kernel_size[0], self.stride[0])
+        padded = padded_as_same(input, self.kernel_size[0], self.stride[0])
         return F.conv2d(padded, weight, self.bias, self.stride)
 
 

@@ -6,6 +6,7 @@ Pictures are `[1,3,H,W]`, sRGB-coded 0..1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ def blur_monotonicity(pictures: Sequence[Tensor]) -> float:
         pictures: of one scene, by rising f-number; two or more.
     """
     energies = [signal_energy(picture) for picture in pictures]
-    rises = [low < high for low, high in zip(energies[:-1], energies[1:], strict=True)]
+    rises = [low < high for low, high in pairwise(energies)]
     return 100.0 * sum(rises) / len(rises)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -93,8 +94,7 @@ def _lpips_of_neighbours(device: torch.device) -> Measure:
 
     def measure(pictures: Sequence[Tensor], levels: Sequence[float]) -> float:
         del levels
-        pairs = zip(pictures[:-1], pictures[1:], strict=True)
-        return float(np.mean([distance(one, other) for one, other in pairs]))
+        return float(np.mean([distance(one, other) for one, other in pairwise(pictures)]))
 
     return measure
 

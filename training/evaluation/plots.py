@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,23 @@ def _bars(report: Report, column: Column) -> Any:
 def _lines(report: Report, kind: str, column: Column) -> Any:
     values = report.group_values(kind, column)
     figure, axes = _figure(6)
-    for row in report.rows:
+    for index, row in enumerate(report.rows):
         table = row.groups[kind][column.name]
-        axes.plot(values, [table.get(value) for value in values], "o-", label=row.system, ms=4)
+        for number, run in enumerate(_runs(values)):
+            label = None if number else row.system
+            known = [table.get(value) for value in run]
+            axes.plot(run, known, "o-", color=f"C{index}", label=label, ms=4)
     axes.set_ylabel(column.heading)
     axes.set_title(f"{report.benchmark.name}, by {kind}")
     axes.tick_params("x", rotation=60)
     axes.grid(axis="y", alpha=0.3)
     axes.legend()
     return figure
+
+
+def _runs(values: list[str]) -> list[list[str]]:
+    """Neighbours that differ in strength alone, such as "eroded 1 px" and "eroded 2 px"."""
+    return [list(run) for _, run in groupby(values, key=lambda value: value.partition(" ")[0])]
 
 
 def _figure(rows: int) -> Any:

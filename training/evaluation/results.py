@@ -92,7 +92,7 @@ class Store:
             file = self._file("features", system, scene, ".npz")
             make_folder(file.parent)
             with replacing(file) as unfinished, unfinished.open("wb") as stream:
-                np.savez(stream, **result.features)
+                np.savez(stream, **dict[str, Any](result.features))
         stored = asdict(result)
         del stored["features"]
         _write_json(self._file("results", system, scene, ".json"), stored)

@@ -3,7 +3,7 @@
 ```
 DIR/pictures/NAME.jpg     all in focus
 DIR/depth/NAME.npy        any file that load_depth reads
-DIR/points.json           {"NAME": [[x, y], [x, y]]}: points to focus on, fractions from the top left
+DIR/points.json           {"NAME": [[x, y], [x, y]]}: points to focus on, as fractions
 ```
 
 Without `points.json` the first plane is that of the nearest quarter of the picture, the second that
@@ -148,7 +148,8 @@ def _files(options: Options, make: Any) -> list[SceneFile]:
     ]
 
 
-def _load(make: Any, name: str, picture: Picture, depth_folder: Path, points: Any) -> Scene:
+def _load(make: Any, name: str, picture: Picture | None, depth_folder: Path, points: Any) -> Scene:
+    assert picture is not None
     image = light_of(picture)
     depth = depth_beside(name, depth_folder)
     assert depth is not None
