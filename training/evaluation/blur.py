@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...lens.color import srgb_to_linear
+
 # Rec. 601, of which the published measures of sharpness make their grey.
 GREY = (0.299, 0.587, 0.114)
 
@@ -38,6 +40,15 @@ def blur_monotonicity(pictures: Sequence[Tensor]) -> float:
     energies = [signal_energy(picture) for picture in pictures]
     rises = [low < high for low, high in pairwise(energies)]
     return 100.0 * sum(rises) / len(rises)
+
+
+def light_monotonicity(pictures: Sequence[Tensor]) -> float:
+    """`blur_monotonicity` of linear light, where lenses blur and the theorem holds.
+
+    Coding is concave: what spreads light evenly raises the mean of the coded values, so that the
+    energy of coded pictures may rise with blur that is physically right.
+    """
+    return blur_monotonicity([srgb_to_linear(picture.double()) for picture in pictures])
 
 
 def laplacian_variance(picture: Tensor) -> float:

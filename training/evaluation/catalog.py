@@ -40,6 +40,7 @@ def _of_series(shot: Shot) -> bool:
 
 FINE_GRAINED = (
     Column("blur-monotonicity"),
+    Column("light-monotonicity"),
     Column("content-consistency", shots=_small_apertures),
     Column("lpips-neighbours", "LPIPS", shots=_small_apertures),
     Column("fid", "FID DDoF", shots=_deep, reference="reference/deep"),

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...models.lending import lent
-from .blur import blur_monotonicity, level_correlation
+from .blur import blur_monotonicity, level_correlation, light_monotonicity
 from .consistency import content_consistency
 from .fidelity import mean_absolute_error, psnr, ssim
 from .frechet import frechet_distance
@@ -252,6 +252,16 @@ METRICS = {
             True,
             _always(lambda pictures, levels: blur_monotonicity(pictures)),
             "% of steps to a smaller aperture that sharpen (Fine-grained Defocus 4.1)",
+            2,
+            least=2,
+        ),
+        Metric(
+            "light-monotonicity",
+            "Blur Monotonicity (light)",
+            "series",
+            True,
+            _always(lambda pictures, levels: light_monotonicity(pictures)),
+            "the same of linear light, for systems that blur light as lenses do",
             2,
             least=2,
         ),

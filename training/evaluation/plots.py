@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import groupby
 from pathlib import Path
@@ -39,7 +40,7 @@ def _bars(report: Report, column: Column) -> Any:
     known = [
         (row.system, value)
         for row, value in zip(report.rows, values, strict=True)
-        if value is not None
+        if value is not None and math.isfinite(value)
     ]
     bars = axes.barh([name for name, _ in known], [value for _, value in known], color="#4878a8")
     digits = column.definition.digits

@@ -79,12 +79,12 @@ def run_benchmark(
     choice = choice or Choice()
     device = device or torch.device("cpu")
     files = _chosen_files(benchmark, options, choice)
+    columns, measures, skipped = _ready_metrics(benchmark, choice, options, device)
+    makers, skipped_systems = _ready_systems(benchmark, choice, device)
     store = Store(
         out,
         {"benchmark": benchmark.name, "data": str(options.folder), "depth": str(options.depth)},
     )
-    columns, measures, skipped = _ready_metrics(benchmark, choice, options, device)
-    makers, skipped_systems = _ready_systems(benchmark, choice, device)
     session = _Session(benchmark, store, columns, measures, makers)
     found = session.run(files, on_scene)
     references = {
