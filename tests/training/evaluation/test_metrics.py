@@ -83,7 +83,6 @@ class TestBlurMonotonicity:
         assert blur_monotonicity(series[:2]) == 100.0
         assert blur_monotonicity(series[2:4]) == 0.0
 
-
     def test_light_may_get_darker_where_coded_values_do_not(self) -> None:
         """A lens turns black and white into the grey of half the light, which is coded 0.735."""
         stripes = grey(0.0)
