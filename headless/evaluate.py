@@ -51,7 +51,7 @@ def evaluate(
         scenes: pattern of names of scenes, such as "portrait*".
         limit: how many scenes at most.
         sheets: how many scenes get a sheet.
-        device: where to compute; by default the CPU.
+        device: where to compute; by default a GPU if there is one.
         on_scene: called with finished and all scene-system pairs, and what is at work.
 
     Returns:

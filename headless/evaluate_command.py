@@ -60,7 +60,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--sheets", type=int, default=SHEETS, metavar="N", help="scenes that get a sheet"
     )
-    parser.add_argument("--device", help="cpu or cuda; default: cpu")
+    parser.add_argument("--device", help="cpu or cuda; by default what there is")
     parser.set_defaults(execute=_execute)
 
 

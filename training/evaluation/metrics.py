@@ -27,6 +27,9 @@ from .frechet import frechet_distance
 Kind = Literal["pair", "single", "series", "set"]
 Measure = Callable[..., Any]
 
+# Px below which the last features of the networks are empty.
+LEAST_SIDE = 32
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -64,14 +67,25 @@ def _always(measure: Measure) -> Callable[[torch.device], Measure]:
     return lambda device: measure
 
 
+def _for_network(picture: Tensor, device: torch.device) -> Tensor:
+    """Clipped, on the device.
+
+    Raises:
+        InputError: it is too small for convolutional networks.
+    """
+    if min(picture.shape[-2:]) < LEAST_SIDE:
+        received = f"{picture.shape[-1]}×{picture.shape[-2]} px without the margin"
+        raise InputError("picture", received, f"Networks need {LEAST_SIDE} px or more.")
+    return picture.clamp(0, 1).float().to(device)
+
+
 def _distance(load: Callable[[], nn.Module], device: torch.device) -> Measure:
     """(picture, target) to a number, by a network that takes both."""
     network = load()
 
     def measure(picture: Tensor, target: Tensor) -> float:
         with torch.no_grad(), lent(network, device):
-            clipped = [image.clamp(0, 1).float().to(device) for image in (picture, target)]
-            return float(network(*clipped))
+            return float(network(*(_for_network(image, device) for image in (picture, target))))
 
     return measure
 
@@ -106,7 +120,7 @@ def _inception_features(device: torch.device) -> Measure:
 
     def measure(picture: Tensor) -> np.ndarray:
         with torch.no_grad(), lent(network, device):
-            return network(picture.clamp(0, 1).float().to(device))[0].double().cpu().numpy()
+            return network(_for_network(picture, device))[0].double().cpu().numpy()
 
     return measure
 
@@ -119,8 +133,7 @@ def _clip_likeness(device: torch.device) -> Measure:
     def measure(picture: Tensor, target: Tensor) -> float:
         with torch.no_grad(), lent(network, device):
             one, other = (
-                clip_features(network, image.clamp(0, 1).float().to(device))
-                for image in (picture, target)
+                clip_features(network, _for_network(image, device)) for image in (picture, target)
             )
         return float(torch.cosine_similarity(one, other))
 
@@ -134,7 +147,7 @@ def _clip_quality(device: torch.device) -> Measure:
 
     def measure(picture: Tensor) -> float:
         with torch.no_grad(), lent(network, device):
-            return float(quality(network, picture.clamp(0, 1).float().to(device)))
+            return float(quality(network, _for_network(picture, device)))
 
     return measure
 
@@ -146,7 +159,7 @@ def _maniqa(device: torch.device) -> Measure:
 
     def measure(picture: Tensor) -> float:
         with torch.no_grad(), lent(network, device):
-            return float(network(picture.clamp(0, 1).float().to(device)))
+            return float(network(_for_network(picture, device)))
 
     return measure
 
@@ -158,7 +171,7 @@ def _musiq(device: torch.device) -> Measure:
 
     def measure(picture: Tensor) -> float:
         with torch.no_grad(), lent(network, device):
-            return float(network(picture.clamp(0, 1).float().to(device)))
+            return float(network(_for_network(picture, device)))
 
     return measure
 
@@ -172,8 +185,7 @@ def _content_consistency(device: torch.device) -> Measure:
         del levels
         with torch.no_grad(), lent(network, device):
             classes = [
-                top_classes(network, picture.clamp(0, 1).float().to(device)).cpu()
-                for picture in pictures
+                top_classes(network, _for_network(picture, device)).cpu() for picture in pictures
             ]
         return content_consistency(classes)
 

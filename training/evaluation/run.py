@@ -65,7 +65,7 @@ def run_benchmark(
         options: where the data is.
         out: folder of the results.
         choice: what of it.
-        device: where to compute; the CPU if None.
+        device: where to compute; by default a GPU if there is one.
         on_scene: told before each scene and system.
 
     Returns:
@@ -77,18 +77,22 @@ def run_benchmark(
         FileError: the data is not as the benchmark wants it.
     """
     choice = choice or Choice()
-    device = device or torch.device("cpu")
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     files = _chosen_files(benchmark, options, choice)
     columns, measures, skipped = _ready_metrics(benchmark, choice, options, device)
     makers, skipped_systems = _ready_systems(benchmark, choice, device)
     store = Store(
         out,
-        {"benchmark": benchmark.name, "data": str(options.folder), "depth": str(options.depth)},
+        {
+            "benchmark": benchmark.name,
+            "data": _place(options.folder),
+            "depth": _place(options.depth),
+        },
     )
     session = _Session(benchmark, store, columns, measures, makers)
     found = session.run(files, on_scene)
     references = {
-        column.name: _reference(options, column, measures[column.name], device)
+        column.name: _reference(options, column, measures[column.name])
         for column in columns
         if column.definition.kind == "set"
     }
@@ -96,6 +100,10 @@ def run_benchmark(
     return Report(
         benchmark, columns, rows, [file.name for file in files], skipped + skipped_systems
     )
+
+
+def _place(folder: Path | None) -> str | None:
+    return None if folder is None else str(folder.resolve())
 
 
 def _chosen_files(benchmark: Benchmark, options: Options, choice: Choice) -> list[SceneFile]:
@@ -306,14 +314,11 @@ class _Session:
         return [float(self.measures[column.name](series, levels))]
 
 
-def _reference(
-    options: Options, column: Column, measure: Measure, device: torch.device
-) -> NDArray[np.float64]:
+def _reference(options: Options, column: Column, measure: Measure) -> NDArray[np.float64]:
     """Features of the pictures that a set is compared with."""
     from ..data.readers.folders import pictures
     from ..data.records import records_of
 
-    del device
     rows = []
     for pair in records_of(pictures(options.folder / column.reference)):
         assert pair.all_in_focus is not None

@@ -18,6 +18,8 @@ from focuspuller.lens.depth import Depth
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.render import LENSES, Lens, render
 from focuspuller.models import places
+from focuspuller.models.perceptual.backbones import alexnet
+from focuspuller.models.perceptual.lpips import CHANNELS, LpipsHeads
 from focuspuller.training.evaluation import systems as registry
 from focuspuller.training.evaluation.catalog import BENCHMARKS
 from focuspuller.training.evaluation.report import Report
@@ -26,6 +28,7 @@ from focuspuller.training.evaluation.systems import System
 from focuspuller.training.evaluation.truth import SHIPPED
 from numpy.typing import NDArray
 from oracles.datasets import write_picture
+from oracles.weights import filled
 from PIL import Image
 from torch import Tensor
 
@@ -222,12 +225,22 @@ class TestPublished:
         for index in range(2):
             save(tmp_path / f"D/test_c/source/{index}1.png", blurred(6, seed=index))
             save(tmp_path / f"D/test_c/target/{index}0.png", sharp(index))
+            save(tmp_path / f"restored/test_{index}1.png", sharp(index))
         (tmp_path / "D/source").symlink_to(tmp_path / "D/test_c/source")
         (tmp_path / "D/target").symlink_to(tmp_path / "D/test_c/target")
-        for name in ("dpdd", "dpdd-crop", "realdof"):
-            with pytest.raises(InputError, match="none that can be measured"):
-                fp.evaluate(name, out / name, tmp_path / "D")
-        assert not out.joinpath("dpdd/results").exists()
+        with pytest.raises(InputError, match="none that can be measured"):
+            fp.evaluate("dpdd", out, tmp_path / "D")
+        assert not out.exists()
+        write_lpips(tmp_path / "models")
+        restored = {"restored": tmp_path / "restored"}
+        for name in ("dpdd", "dpdd-crop"):
+            report = fp.evaluate(name, out / name, tmp_path / "D", pictures=restored)
+            assert [column.metric for column in report.columns] == ["lpips"]
+            assert report.scenes == ["test_01", "test_11"]
+            assert means(report, "restored")["lpips"] == pytest.approx(0, abs=1e-6)
+            assert means(report, "input")["lpips"] > 1e-4
+        report = fp.evaluate("realdof", out / "realdof", tmp_path / "D")
+        assert means(report, "input")["lpips"] > 1e-4
 
     def test_ebb_val294(self, tmp_path: Path, out: Path) -> None:
         for number in (3, 4400, 4693):
@@ -250,8 +263,6 @@ class TestPublished:
 
     def test_blb(self, tmp_path: Path, out: Path) -> None:
         pytest.importorskip("OpenEXR")
-        from focuspuller.photo.exr_picture import write_exr_picture
-
         metres = 1 / (0.2 + disparity())
         metres[:4] = 65504.0
         depth = Depth.from_metres(torch.from_numpy(metres)[None, None])
@@ -265,7 +276,7 @@ class TestPublished:
             defocus = defocus_from_bokeh_level(depth, Focus.at_distance(distance), 10.0)
             pictures[f"bokeh_04_{index:02}"] = render(sharp(), defocus, Lens("taf"))
         for name, light in pictures.items():
-            write_exr(folder / f"{name}.exr", light, write_exr_picture)
+            write_exr(folder / f"{name}.exr", light)
         write_depth_exr(folder / "depth.exr", metres)
         report = fp.evaluate("blb", out, tmp_path / "BLB", metrics=["psnr"])
         assert means(report, "taf")["psnr"] > 50
@@ -275,10 +286,21 @@ class TestPublished:
             fp.evaluate("blb", out / "b", tmp_path / "BLB", metrics=["psnr"])
 
 
-def write_exr(path: Path, light: Tensor, write: Callable[..., Any]) -> None:
+def write_lpips(folder: Path) -> None:
+    """LPIPS with weights that follow from their names."""
+    networks = {
+        "perceptual/alexnet-owt-7be5be79.pth": filled(alexnet()),
+        "lpips/alex.pth": filled(LpipsHeads(CHANNELS["alex"])),
+    }
+    for name, network in networks.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        state = {key: value.abs() for key, value in network.state_dict().items()}
+        torch.save(state if "lpips" in name else network.state_dict(), folder / name)
+
+
+def write_exr(path: Path, light: Tensor) -> None:
     from focuspuller.photo.exr import write_exr as write_channels
 
-    del write
     channels = {name: light[0, index].numpy() for index, name in enumerate("RGB")}
     write_channels(path, channels, {})
 
