@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from ...errors import FileError
-from ...lens.depth import Depth
 from ...lens.focus import Focus
 from ...photo.depth_files import load_depth
 from ...photo.photo import load_photo
@@ -67,14 +66,8 @@ def _scene(folder: Path, level: int) -> Scene:
         shots.append(Shot(path.stem, target, levels[level - 1], focus=focus))
     if not shots:
         raise FileError(str(folder), f"no bokeh_{level - 1:02}_*.exr", "Copy BLB again.")
-    resized = depth.resized(*image.shape[-2:])
-    return Scene(folder.name, image, tuple(shots), _with_sky(resized), shots[0].focus)
-
-
-def _with_sky(depth: Depth) -> Depth:
-    """Half floats end at 65504; what is there is infinitely far."""
-    nothing = depth.disparity <= 1.001 / 65504
-    return Depth(torch.where(nothing, 0.0, depth.disparity), depth.is_metric)
+    depth = depth.resized(*image.shape[-2:])
+    return Scene(folder.name, image, tuple(shots), depth, shots[0].focus)
 
 
 def _info(file: Path) -> tuple[list[float], list[float]]:

@@ -258,6 +258,11 @@ class TestPublished:
         )
         assert report.scenes == ["val294_4400", "val294_4693"]
         assert means(report, "bokehme")["psnr"] > means(report, "input")["psnr"] + 3
+        given, target = (
+            np.asarray(Image.open(out / f"pictures/{kind}/val294_4400/bokeh.png"), np.float32)
+            for kind in ("given", "target")
+        )
+        assert given.mean((0, 1)) == pytest.approx(target.mean((0, 1)), abs=1.0)
         with pytest.raises(InputError, match="no depth to search"):
             fp.evaluate("ebb-val294", out / "b", tmp_path / "E", systems=["bokehme"])
 
