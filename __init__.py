@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .errors import FocusPullerError
     from .headless.aperture_command import bokeh_preview
     from .headless.depth import estimate_depth, refine_depth, repair_depth
-    from .headless.find_focus import FoundFocus, find_focus
     from .headless.evaluate import evaluate
+    from .headless.find_focus import FoundFocus, find_focus
     from .headless.fit import fit_bokeh_level, fit_camera
     from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ...errors import FileError, MissingDependencyError
 from ..loaded import loaded
 from ..places import located
-from ..registry import CLIP_VIT
 from ..state_dict import load_network
+from .published import CLIP_VIT
 
 # Of sRGB 0..1.
 MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from ..loaded import loaded
 from ..places import located
-from ..registry import CLIP_RN50
 from ..state_dict import load_network
 from .clip import MEAN, STD
+from .published import CLIP_RN50
 
 # "Good photo." and "Bad photo." in CLIP's vocabulary, between its marks of start and end.
 PROMPTS = ((49406, 886, 1125, 269, 49407), (49406, 2103, 1125, 269, 49407))

@@ -7,13 +7,13 @@ from typing import Literal
 
 from ..loaded import loaded
 from ..places import located
-from ..registry import ALEXNET, DISTS, FID_INCEPTION, LPIPS_ALEX, LPIPS_VGG, VGG16
 from ..state_dict import load_network
 from .backbones import Backbone, SmoothBackbone, alexnet, smooth_vgg16, vgg16
 from .dists import Dists, DistsWeights
 from .inception import FidInception
 from .layout import convolutions
 from .lpips import CHANNELS, Lpips, LpipsHeads
+from .published import ALEXNET, DISTS, FID_INCEPTION, LPIPS_ALEX, LPIPS_VGG, VGG16
 
 BackboneName = Literal["alex", "vgg"]
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ..loaded import loaded
 from ..places import located
-from ..registry import MANIQA
 from ..state_dict import load_network
 from .musiq import Mlp
+from .published import MANIQA
 
 SIDE, PATCH = 224, 8
 GRID = SIDE // PATCH

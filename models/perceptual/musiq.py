@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from ..loaded import loaded
 from ..places import located
-from ..registry import MUSIQ
 from ..state_dict import load_network
+from .published import MUSIQ
 
 PATCH = 32
 # Longer edges in px of the two smaller copies; the third is the picture itself.

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ...errors import FileError, MissingDependencyError
 from ..loaded import loaded
 from ..places import located
-from ..registry import SEGFORMER
 from ..state_dict import load_network
+from .published import SEGFORMER
 
 # ImageNet's, of sRGB 0..1.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -76,6 +76,12 @@ def _neural_bokehme() -> Lens:
     return bokehme_lens(arnet=AUTOMATIC, iunet=AUTOMATIC)
 
 
+def _bokehdiff() -> Lens:
+    from ...models.bokehdiff.handle import bokehdiff_lens
+
+    return bokehdiff_lens()
+
+
 def _unchanged(device: torch.device) -> Maker:
     del device
     return lambda request: request.image
@@ -92,6 +98,9 @@ SYSTEMS: dict[str, System] = {
     **{name: lens_system(name, partial(Lens, name), kind.summary) for name, kind in LENSES.items()},
     "bokehme-neural": lens_system(
         "bokehme-neural", _neural_bokehme, "BokehMe with its networks, repaired at depth edges"
+    ),
+    "bokehdiff": lens_system(
+        "bokehdiff", _bokehdiff, "BokehDiff: one step of SDXL with physics-inspired attention"
     ),
 }
 
