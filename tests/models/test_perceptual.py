@@ -35,15 +35,9 @@ def by_names(network: nn.Module, positive: bool = False) -> nn.Module:
             state[name] = torch.tensor(2.0)
         else:
             filled = weights_by_name(name, tuple(value.shape))
-            state[name] = 0.1 * variance(name, value) + 1 if name.endswith("_var") else filled
-            state[name] = state[name].abs() if positive else state[name]
+            state[name] = filled.abs() if positive else filled
     network.load_state_dict(state)
     return network.eval().requires_grad_(False)
-
-
-def variance(name: str, value: Tensor) -> Tensor:
-    """|x|: `weights_by_name` gives vectors 0.02 x."""
-    return (weights_by_name(name, tuple(value.shape)) / 0.02).abs()
 
 
 def random_image(seed: int, *size: int) -> Tensor:
