@@ -162,6 +162,14 @@ class Adapter(nn.Module):
                 result[:, run].baddbmm_(own, up, alpha=update.scale)
 
     @property
+    def sizes(self) -> dict[str, Linear]:
+        """Channels in and out of each layer that it changes."""
+        return {
+            name: (update.lora_A.weight.shape[1], update.lora_B.weight.shape[0])
+            for name, update in self._by_name.items()
+        }
+
+    @property
     def ranks(self) -> dict[str, int]:
         """Rank of each update by the name of its layer."""
         return {name: len(update.lora_A.weight) for name, update in self._by_name.items()}

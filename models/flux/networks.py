@@ -37,6 +37,8 @@ PROMPTS = {
     Kind.BOKEH: "an excellent photo with a large aperture",
     Kind.DIFFCAMERA: "",
 }
+# Guidance scale of text and picture; that of conditions is always 1.
+GUIDANCE = {Kind.DEBLUR: 3.5, Kind.PRE_DEBLUR: 3.5, Kind.BOKEH: 1.0, Kind.DIFFCAMERA: 1.0}
 STEPS = 28
 # Tokens by which a first restoration lies to the right of the blurred picture.
 PRE_DEBLURRED_DELTA = (0, 32)

@@ -1,0 +1,1 @@
+"""Refocusing with FLUX: DeblurNet, BokehNet and DiffCamera on pictures of any size."""
