@@ -70,4 +70,4 @@ def _smoothed(values: Tensor, axis: int) -> Tensor:
     places = torch.arange(values.shape[axis], device=values.device, dtype=values.dtype)
     weights = torch.exp(-((places[:, None] - places) ** 2) / (2.0 * REACH**2))
     weights = weights / (math.sqrt(2.0 * math.pi) * REACH)
-    return torch.tensordot(values, weights, dims=([axis], [0])).movedim(-1, axis)
+    return (values.movedim(axis, -1) @ weights).movedim(-1, axis)

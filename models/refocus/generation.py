@@ -86,7 +86,9 @@ class Generation:
             advice = "Adapters that work together have to be trained with the same."
             raise InputError("aperture_adapter", f"visibility {received}", advice)
 
-    def picture(self, photo: Tensor, shown: Shown, conditions: Sequence[Condition], index: int):
+    def picture(
+        self, photo: Tensor, shown: Shown, conditions: Sequence[Condition], index: int
+    ) -> Tensor:
         """Picture number `index`, `[1,3,H,W]` sRGB 0..1, float32 on the photo's device.
 
         Args:

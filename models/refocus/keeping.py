@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
@@ -12,6 +14,8 @@ from ...lens.dilation import dilated
 # Blur radii, px, up to which a pixel stays as it is, and from which on it is the network's alone.
 # A disc of half a pixel lies within its pixel.
 SHARP, BLURRED = 0.5, 1.5
+# Discs whose radii differ by no more than this factor are spread together.
+LEVEL = 1.5
 # Width of the softened outline of what discs in front cover, px.
 SOFT_OUTLINE = 9
 
@@ -51,14 +55,15 @@ def _ramp(radius: Tensor) -> Tensor:
 
 
 def _covered(radius: Tensor) -> Tensor:
-    """Which pixels discs in front of the focus may reach: up to twice as far as they do."""
+    """Which pixels discs in front of the focus reach, and a few more."""
     covered = torch.zeros_like(radius)
     least, largest = BLURRED, float(radius.amax())
     while least <= largest:
-        discs = (radius >= least) & (radius < 2.0 * least)
+        discs = (radius >= least) & (radius < LEVEL * least)
         if bool(discs.any()):
-            covered = torch.maximum(covered, dilated(discs, int(2.0 * least)).to(covered))
-        least *= 2.0
+            reach = math.ceil(float(radius[discs].amax())) + 1
+            covered = torch.maximum(covered, dilated(discs, reach).to(covered))
+        least *= LEVEL
     return covered
 
 

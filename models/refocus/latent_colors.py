@@ -28,7 +28,8 @@ class LatentColors:
     @classmethod
     def fitted(cls, latents: Tensor, picture: Tensor) -> LatentColors:
         """From a picture `[1,3,H,W]` and its latent `[1,C,h,w]`."""
-        small = F.adaptive_avg_pool2d(picture, latents.shape[-2:])
+        height, width = latents.shape[-2:]
+        small = F.adaptive_avg_pool2d(picture, (height, width))
         channels, colors = _rows(latents), _rows(small)[:, :3].to(latents.device)
         ridge = RIDGE * len(channels) * torch.eye(channels.shape[1], device=latents.device)
         return cls(torch.linalg.solve(channels.T @ channels + ridge, channels.T @ colors))
