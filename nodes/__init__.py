@@ -14,6 +14,8 @@ from .highlights import CompressHighlights, RecoverHighlights
 from .lenses import BokehMeLens, DrBokehLens, LayeredLens, TafLens
 from .mask import RefineMask, SubjectMask
 from .photo import LoadPhoto, SamplePhoto, SavePhoto
+from .refocus import BokehNet, DeblurNet, DiffCameraRefocus
+from .refocus_photo import RefocusPhoto
 from .render import DefocusMap, RenderBokeh
 from .video import RenderBokehVideo
 
@@ -45,6 +47,10 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     BokehDiffLens,
     RecoverHighlights,
     RenderBokeh,
+    DeblurNet,
+    BokehNet,
+    DiffCameraRefocus,
+    RefocusPhoto,
     FitLens,
     CompressHighlights,
     Compare,

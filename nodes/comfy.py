@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from PIL import Image
+from torch import Tensor
 
 from ..models.lending import install_lender
 from ..models.places import install_model_folders
@@ -29,6 +31,9 @@ if TYPE_CHECKING or not INSIDE_COMFYUI:
     from .standin import ComfyExtension, io, ui
 else:
     from comfy_api.latest import ComfyExtension, io, ui
+
+# Longest side of previews of sampling, px, as those of ComfyUI's own samplers.
+PREVIEW_SIDE = 512
 
 __all__ = [
     "INSIDE_COMFYUI",
@@ -46,9 +51,11 @@ __all__ = [
     "model_path",
     "output_target",
     "progress",
+    "progress_with_previews",
     "render_device",
     "serve",
     "shared_folders",
+    "stop_if_asked",
     "temp_path",
     "ui",
     "video_from_file",
@@ -221,6 +228,38 @@ def progress(total: int) -> Callable[[int], None]:
 def has_browser() -> bool:
     """Whether a browser shows what nodes put into their `ui`."""
     return INSIDE_COMFYUI or current_host().has_browser
+
+
+def progress_with_previews() -> Callable[[int, int, Callable[[], Tensor]], None]:
+    """A function that reports (steps done, steps in all, what makes a small picture of them).
+
+    The picture `[1,3,H,W]` in 0..1 is made and shown on the node where the user has ComfyUI show
+    previews of sampling. Inside ComfyUI the function raises when the user has asked to stop.
+    """
+    if not INSIDE_COMFYUI:
+        host = current_host()
+        return lambda done, total, preview: host.step(done, total)
+    bar = _comfy("comfy.utils").ProgressBar(1)
+
+    def report(done: int, total: int, preview: Callable[[], Tensor]) -> None:
+        stop_if_asked()
+        cli = _comfy("comfy.cli_args")
+        is_shown = cli.args.preview_method != cli.LatentPreviewMethod.NoPreviews
+        bar.update_absolute(done, total, _as_preview(preview()) if is_shown else None)
+
+    return report
+
+
+def stop_if_asked() -> None:
+    """Raises when the user has asked ComfyUI to stop."""
+    if INSIDE_COMFYUI:
+        _comfy("comfy.model_management").throw_exception_if_processing_interrupted()
+
+
+def _as_preview(picture: Tensor) -> tuple[str, Image.Image, int]:
+    """A small picture as ComfyUI's progress bar takes it: format, picture, longest side."""
+    pixels = (picture[0].movedim(0, -1) * 255.0).round().to("cpu", torch.uint8)
+    return "JPEG", Image.fromarray(pixels.numpy()), PREVIEW_SIDE
 
 
 def metadata_enabled() -> bool:

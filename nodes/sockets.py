@@ -18,6 +18,7 @@ DefocusSocket = io.Custom("DEFOCUS")
 LensSocket = io.Custom("LENS")
 HighlightsSocket = io.Custom("HIGHLIGHTS")
 PhotoSocket = io.Custom("PHOTO")
+RefocusModelSocket = io.Custom("REFOCUS_MODEL")
 
 T = TypeVar("T")
 

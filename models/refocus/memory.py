@@ -78,7 +78,7 @@ def digest(tensor: Tensor) -> str:
     """The same for equal tensors, and for no others."""
     values = tensor.detach().cpu().contiguous()
     found = hashlib.blake2b(f"{tuple(values.shape)} {values.dtype}".encode(), digest_size=16)
-    found.update(memoryview(values.reshape(-1).view(torch.uint8).numpy()))
+    found.update(values.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 

@@ -22,12 +22,15 @@ NODE_IDS = [
     "FocusPullerAperture",
     "FocusPullerBokehDiffLens",
     "FocusPullerBokehMeLens",
+    "FocusPullerBokehNet",
     "FocusPullerBokehPreview",
     "FocusPullerCamera",
     "FocusPullerCompare",
     "FocusPullerCompressHighlights",
+    "FocusPullerDeblurNet",
     "FocusPullerDefocusMap",
     "FocusPullerDepthFromImage",
+    "FocusPullerDiffCameraRefocus",
     "FocusPullerDrBokehLens",
     "FocusPullerEstimateDepth",
     "FocusPullerFindFocus",
@@ -42,6 +45,7 @@ NODE_IDS = [
     "FocusPullerRecoverHighlights",
     "FocusPullerRefineDepth",
     "FocusPullerRefineMask",
+    "FocusPullerRefocusPhoto",
     "FocusPullerRenderBokeh",
     "FocusPullerRenderBokehVideo",
     "FocusPullerRepairDepth",
@@ -64,13 +68,25 @@ INPUT_IDS = {
     "FocusPullerBokehMeLens": [
         *["light", "gamma", "weighting", "method", "highlights", "arnet", "iunet"],
     ],
+    "FocusPullerBokehNet": [
+        *["model", "image", "defocus", "steps", "seed", "keep_in_focus", "tile", "tiles_at_once"],
+        *["refresh_every", "keep_colors", "aperture"],
+    ],
     "FocusPullerBokehPreview": ["aperture", "radius", "width", "height"],
     "FocusPullerCamera": ["f_number", "focal_length_mm", "sensor_width_mm", "photo"],
     "FocusPullerCompare": ["before", "after", "defocus"],
     "FocusPullerCompressHighlights": ["image", "highlights", "linear"],
+    "FocusPullerDeblurNet": [
+        *["model", "image", "steps", "seed", "tile", "tiles_at_once", "refresh_every"],
+        *["keep_colors", "pre_deblurred"],
+    ],
     "FocusPullerDefocusMap": ["depth", "focus", "bokeh_level", "focus_scale", "camera", "image"],
     "FocusPullerDepthFromImage": [
         *["image", "mask", "encoding", "near_is_white", "near_m", "far_m"],
+    ],
+    "FocusPullerDiffCameraRefocus": [
+        *["model", "image", "x", "y", "bokeh_level", "steps", "seed", "refresh_every"],
+        *["keep_colors", "depth"],
     ],
     "FocusPullerDrBokehLens": ["layers", "kernel", "foreground", "background", "linear"],
     "FocusPullerFindFocus": [
@@ -89,7 +105,11 @@ INPUT_IDS = {
     "FocusPullerRecoverHighlights": ["image", "stops", "threshold", "halo_color", "linear"],
     "FocusPullerRefineDepth": ["depth", "image"],
     "FocusPullerRefineMask": ["mask", "image", "radius"],
-    "FocusPullerRepairDepth": ["depth", "flying_pixels", "image", "holes"],
+    "FocusPullerRefocusPhoto": [
+        *["model", "image", "x", "y", "bokeh_level", "deblur", "steps", "seed", "depth_model"],
+        *["keep_in_focus", "tile", "tiles_at_once", "refresh_every", "keep_colors", "depth"],
+        *["focus", "mask", "camera", "lens", "aperture"],
+    ],
     "FocusPullerRenderBokeh": ["image", "defocus", "lens", "aperture", "linear"],
     "FocusPullerRenderBokehVideo": [
         *["video", "x", "y", "bokeh_level", "highlight_stops", "near_is_white"],
@@ -106,6 +126,7 @@ INPUT_IDS = {
         ],
         "aperture",
     ],
+    "FocusPullerRepairDepth": ["depth", "flying_pixels", "image", "holes"],
     "FocusPullerSamplePhoto": ["sample"],
     "FocusPullerSavePhoto": [
         *["images", "filename_prefix", "format", "quality", "photo", "camera", "focus", "depth"],

@@ -1,0 +1,288 @@
+"""FLUX networks for focus: DeblurNet, BokehNet and DiffCamera Refocus."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..lens.aperture import Aperture
+from ..lens.defocus import Defocus
+from ..lens.depth import Depth
+from ..lens.image import to_interleaved, to_planar
+from ..models.flux.networks import Kind
+from ..models.refocus.bokeh import render_bokeh
+from ..models.refocus.deblur import deblur
+from ..models.refocus.diffcamera import refocus
+from ..models.refocus.model import RefocusModel
+from .comfy import intermediate_device, io
+from .focus import DEPTH_ADVICE
+from .node import CATEGORY, names_node, renames
+from .sampling import (
+    MODEL_ADVICE,
+    keep_colors_input,
+    refresh_input,
+    sampling_of,
+    seed_input,
+    steps_input,
+    tile_input,
+    tiles_at_once_input,
+    watched,
+)
+from .sockets import (
+    ApertureSocket,
+    DefocusSocket,
+    DepthSocket,
+    RefocusModelSocket,
+    expect,
+    expect_if_given,
+)
+from .weights import NetworkNode
+
+
+class DeblurNet(NetworkNode):
+    """All in focus."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerDeblurNet",
+            display_name="DeblurNet",
+            category=CATEGORY,
+            description="Makes a photo sharp from front to back, with Generative Refocusing's "
+            "DeblurNet.",
+            inputs=[
+                RefocusModelSocket.Input(
+                    "model", tooltip="FLUX with DeblurNet, from Load Refocus Model."
+                ),
+                io.Image.Input(
+                    "image",
+                    tooltip="Photos of any size, in ordinary sRGB colours. They are not resampled.",
+                ),
+                steps_input(),
+                seed_input(),
+                tile_input(),
+                tiles_at_once_input(),
+                refresh_input(),
+                keep_colors_input(),
+                io.Image.Input(
+                    "pre_deblurred",
+                    optional=True,
+                    tooltip="A careful restoration of the photo by another network, of the same "
+                    "size: for the DeblurNet that was trained with one (with_pre_deblur).",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="all_in_focus")],
+        )
+
+    @classmethod
+    @names_node
+    @renames(adapter="model")
+    def execute(
+        cls,
+        model: RefocusModel,
+        image: Tensor,
+        steps: int,
+        seed: int,
+        tile: bool = True,
+        tiles_at_once: int = 1,
+        refresh_every: int = 1,
+        keep_colors: bool = True,
+        pre_deblurred: Tensor | None = None,
+    ) -> io.NodeOutput:
+        flux = expect(model, RefocusModel, "model", MODEL_ADVICE)
+        restored = None if pre_deblurred is None else to_planar(pre_deblurred, "pre_deblurred")
+        kinds = [Kind.DEBLUR, Kind.PRE_DEBLUR]
+        result = deblur(
+            flux.base,
+            flux.adapter(*(kinds if restored is None else reversed(kinds))),
+            to_planar(image),
+            restored,
+            sampling_of(
+                steps,
+                seed,
+                tile=tile,
+                tiles_at_once=tiles_at_once,
+                refresh_every=refresh_every,
+            ),
+            keep_colors,
+            watched(),
+        )
+        return io.NodeOutput(to_interleaved(result).to(intermediate_device()))
+
+
+class BokehNet(NetworkNode):
+    """Blur by a network."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerBokehNet",
+            display_name="BokehNet",
+            category=CATEGORY,
+            description="Renders an all-in-focus picture out of focus, with Generative "
+            "Refocusing's BokehNet.",
+            inputs=[
+                RefocusModelSocket.Input(
+                    "model", tooltip="FLUX with BokehNet, from Load Refocus Model."
+                ),
+                io.Image.Input(
+                    "image",
+                    tooltip="All-in-focus pictures of any size, such as DeblurNet's. They are not "
+                    "resampled. One picture serves a whole focus pull.",
+                ),
+                DefocusSocket.Input(
+                    "defocus",
+                    tooltip="Blur of every pixel, from Defocus Map; radii up to 100 px.",
+                ),
+                steps_input(),
+                seed_input(),
+                io.Boolean.Input(
+                    "keep_in_focus",
+                    default=True,
+                    optional=True,
+                    tooltip="Keep the picture's own pixels where nothing is blurred, with a soft "
+                    "edge. Off: all pixels are the network's.",
+                ),
+                tile_input(),
+                tiles_at_once_input(),
+                refresh_input(),
+                keep_colors_input(),
+                ApertureSocket.Input(
+                    "aperture",
+                    optional=True,
+                    tooltip="Shape of the blur; needs an adapter for shapes in the model.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="rendered")],
+        )
+
+    @classmethod
+    @names_node
+    @renames(adapter="model", aperture_adapter="model")
+    def execute(
+        cls,
+        model: RefocusModel,
+        image: Tensor,
+        defocus: Defocus,
+        steps: int,
+        seed: int,
+        keep_in_focus: bool = True,
+        tile: bool = True,
+        tiles_at_once: int = 1,
+        refresh_every: int = 1,
+        keep_colors: bool = True,
+        aperture: Aperture | None = None,
+    ) -> io.NodeOutput:
+        flux = expect(model, RefocusModel, "model", MODEL_ADVICE)
+        blur = expect(defocus, Defocus, "defocus", "Connect Defocus Map.")
+        shape = expect_if_given(aperture, Aperture, "aperture", "Connect Aperture.")
+        result = render_bokeh(
+            flux.base,
+            flux.adapter(Kind.BOKEH),
+            to_planar(image),
+            blur,
+            shape,
+            None if shape is None else flux.adapter(Kind.APERTURE),
+            sampling_of(
+                steps,
+                seed,
+                tile=tile,
+                tiles_at_once=tiles_at_once,
+                refresh_every=refresh_every,
+            ),
+            keep_in_focus,
+            keep_colors,
+            watched(),
+        )
+        return io.NodeOutput(to_interleaved(result).to(intermediate_device()))
+
+
+class DiffCameraRefocus(NetworkNode):
+    """Another focus in one go."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FocusPullerDiffCameraRefocus",
+            display_name="DiffCamera Refocus",
+            category=CATEGORY,
+            description="Refocuses a photo in one go, and adds or removes blur, with DiffCamera.",
+            inputs=[
+                RefocusModelSocket.Input(
+                    "model", tooltip="FLUX with DiffCamera, from Load Refocus Model."
+                ),
+                io.Image.Input(
+                    "image",
+                    tooltip="Photos, sharp or blurred, best of about a megapixel: the network sees "
+                    "them whole. They are not resampled.",
+                ),
+                io.Float.Input(
+                    "x",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.005,
+                    round=0.0001,
+                    tooltip="What to focus on, across the picture: 0 left, 1 right.",
+                ),
+                io.Float.Input(
+                    "y",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.005,
+                    round=0.0001,
+                    tooltip="What to focus on, down the picture: 0 top, 1 bottom.",
+                ),
+                io.Float.Input(
+                    "bokeh_level",
+                    default=10.0,
+                    min=0.0,
+                    max=1000.0,
+                    step=0.5,
+                    round=0.001,
+                    tooltip="Strength: blur radius in px of the picture between what is nearest "
+                    "and what is farthest. 0 removes blur. Trained up to 20 at 1024 px.",
+                ),
+                steps_input(),
+                seed_input(),
+                refresh_input(),
+                keep_colors_input(),
+                DepthSocket.Input(
+                    "depth",
+                    optional=True,
+                    tooltip="Depth of the photos, metric or relative. Without it, the network goes "
+                    "by the photo alone.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="refocused")],
+        )
+
+    @classmethod
+    @names_node
+    @renames(adapter="model", focus_point="x, y")
+    def execute(
+        cls,
+        model: RefocusModel,
+        image: Tensor,
+        x: float,
+        y: float,
+        bokeh_level: float,
+        steps: int,
+        seed: int,
+        refresh_every: int = 1,
+        keep_colors: bool = True,
+        depth: Depth | None = None,
+    ) -> io.NodeOutput:
+        flux = expect(model, RefocusModel, "model", MODEL_ADVICE)
+        result = refocus(
+            flux.base,
+            flux.adapter(Kind.DIFFCAMERA),
+            to_planar(image),
+            (x, y),
+            bokeh_level,
+            expect_if_given(depth, Depth, "depth", DEPTH_ADVICE),
+            sampling_of(steps, seed, refresh_every=refresh_every),
+            keep_colors,
+            watched(),
+        )
+        return io.NodeOutput(to_interleaved(result).to(intermediate_device()))

@@ -1,0 +1,101 @@
+"""What all nodes have in common that make pictures of noise: their inputs, progress, previews."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..models.flux.networks import STEPS
+from ..models.refocus.sampling import Sampling, Watch
+from .comfy import io, progress_with_previews, stop_if_asked
+
+LARGEST_SEED = 2**64 - 1
+MODEL_ADVICE = "Connect Load Refocus Model."
+
+
+def steps_input() -> io.Int.Input:
+    """How long."""
+    return io.Int.Input(
+        "steps",
+        default=STEPS,
+        min=1,
+        max=100,
+        tooltip=f"Steps of denoising. {STEPS} as published; 8 are a quick look.",
+    )
+
+
+def seed_input() -> io.Int.Input:
+    """Which noise."""
+    return io.Int.Input(
+        "seed",
+        default=42,
+        min=0,
+        max=LARGEST_SEED,
+        control_after_generate=True,
+        tooltip="The same seed gives the same picture, on every device and in every batch. All "
+        "frames of a batch begin with the same noise, so that films do not flicker.",
+    )
+
+
+def tile_input() -> io.Boolean.Input:
+    """Tiles or whole."""
+    return io.Boolean.Input(
+        "tile",
+        default=True,
+        optional=True,
+        tooltip="On: pictures above 512×512 px are made of overlapping tiles of that size, blended "
+        "in every step, as the networks were trained; memory stays that of a tile. Off: in "
+        "one piece, which is faster up to about a megapixel and may show repeated structure above.",
+    )
+
+
+def tiles_at_once_input() -> io.Int.Input:
+    """How many tiles in a pass."""
+    return io.Int.Input(
+        "tiles_at_once",
+        default=1,
+        min=1,
+        max=64,
+        optional=True,
+        tooltip="Tiles in one pass: more memory, but weights that do not fit on the device are "
+        "brought there less often. The picture stays the same.",
+    )
+
+
+def refresh_input() -> io.Int.Input:
+    """How often conditions are computed."""
+    return io.Int.Input(
+        "refresh_every",
+        default=1,
+        min=1,
+        max=100,
+        optional=True,
+        tooltip=REFRESH_TOOLTIP,
+    )
+
+
+REFRESH_TOOLTIP = (
+    "1: exact. With n, what the network makes of the photo follows the new picture in every n-th "
+    "step only: faster, and an approximation. Adapters that were trained with independent "
+    "conditions are exact and fast in any case."
+)
+
+
+def keep_colors_input() -> io.Boolean.Input:
+    """Whether drift is taken out."""
+    return io.Boolean.Input(
+        "keep_colors",
+        default=True,
+        optional=True,
+        tooltip="Take out the small drift of colours that FLUX' autoencoder brings, by comparing "
+        "wide neighbourhoods with the input.",
+    )
+
+
+def sampling_of(steps: int, seed: int, **others: Any) -> Sampling:
+    """The settings of a node."""
+    return Sampling(steps=steps, seed=seed, **others)
+
+
+def watched() -> Watch:
+    """Shows steps and previews on the node that runs, and lets the user stop it."""
+    return Watch(progress_with_previews(), stop_if_asked)
