@@ -3,8 +3,9 @@
     with lent(network, device, working_bytes=...):
         output = network(image)
 
-They stay there afterwards as long as memory lasts. Inside ComfyUI its model management decides
-(`nodes/lending.py`), elsewhere `PlainLender`.
+They stay there afterwards as long as memory lasts; those that can are there in part where it does
+not (`streaming.py`). Inside ComfyUI its model management decides (`nodes/lending.py`), elsewhere
+`PlainLender`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
+
+from .streaming import Stream, can_stream
 
 CPU = torch.device("cpu")
 
@@ -91,6 +94,7 @@ class PlainLender:
         self._free_bytes = free_bytes or free_device_bytes
         # In order of use. Networks that nobody holds any more vanish from it.
         self._residents: WeakKeyDictionary[nn.Module, torch.device] = WeakKeyDictionary()
+        self._streams: WeakKeyDictionary[nn.Module, Stream] = WeakKeyDictionary()
         self._users: Counter[int] = Counter()
         self._lock = threading.RLock()
 
@@ -128,14 +132,35 @@ class PlainLender:
     def _bring(
         self, networks: Sequence[nn.Module], device: torch.device, working_bytes: int
     ) -> None:
-        coming = [network for network in networks if place_of(network) != device]
-        if device != CPU:
-            self._make_room(device, sum(map(weight_bytes, coming)) + working_bytes)
         for network in networks:
             self._residents.pop(network, None)
-            network.to(device)
-            if device != CPU:
-                self._residents[network] = device
+        coming = [network for network in networks if self._place(network) != device]
+        if device != CPU:
+            self._make_room(device, sum(map(weight_bytes, coming)) + working_bytes)
+        # Last those that can do with the room that the others leave.
+        for network in sorted(networks, key=can_stream):
+            if can_stream(network) and device != CPU:
+                self._stream(network, device, working_bytes)
+            else:
+                if network in self._streams:
+                    self._send_back(network)
+                network.to(device)
+        if device != CPU:
+            self._residents.update((network, device) for network in networks)
+
+    def _place(self, network: nn.Module) -> torch.device:
+        stream = self._streams.get(network)
+        return place_of(network) if stream is None else stream.device
+
+    def _stream(self, network: nn.Module, device: torch.device, working_bytes: int) -> None:
+        """Have as much of a network on a device as leaves room to work."""
+        stream = self._streams.get(network)
+        if stream is not None:
+            if stream.device == device and self._free_bytes(device) >= working_bytes:
+                return
+            self._send_back(network)
+        room = self._free_bytes(device) - working_bytes
+        self._streams[network] = Stream(network, device, room)
 
     def _make_room(self, device: torch.device, needed: float) -> None:
         for network in self._idle():
@@ -148,7 +173,11 @@ class PlainLender:
         return [network for network in self._residents if not self._users[id(network)]]
 
     def _send_back(self, network: nn.Module) -> None:
-        network.to(CPU)
+        stream = self._streams.pop(network, None)
+        if stream is None:
+            network.to(CPU)
+        else:
+            stream.end()
         self._residents.pop(network, None)
 
 

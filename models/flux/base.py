@@ -6,7 +6,7 @@ the parts is what the protocols here say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,7 +23,10 @@ from .transformer import ConditionedFlux
 # Pixels along the side of one pixel of the latent.
 DOWNSCALING = 8
 
-Lend = Callable[[nn.Module, torch.device, int], AbstractContextManager[None]]
+Lend = Callable[[Sequence[nn.Module], torch.device, int], AbstractContextManager[None]]
+
+# More than any device has: no room is left for weights that need not stay.
+ALL_MEMORY = 1 << 50
 
 
 class Autoencoder(Protocol):
@@ -62,6 +65,8 @@ class FluxBase:
         device: where it computes.
         dtype: in which type the transformer computes; its weights may be stored in others.
         lend: how the transformer gets onto the device.
+        sparing: have no more of the transformer on the device than two blocks at a time, even
+            where there is room for more.
     """
 
     name: str
@@ -71,6 +76,7 @@ class FluxBase:
     device: torch.device
     dtype: torch.dtype
     lend: Lend = lending.lent
+    sparing: bool = False
 
     @property
     def shape(self) -> FluxShape:
@@ -90,13 +96,17 @@ class FluxBase:
             working_bytes: what a pass takes beside weights, at most; see `pass_bytes`. By default
                 that of a megapixel with two conditions.
         """
-        needed = pass_bytes(self.shape, 3 * 4096 + 512, self.dtype)
+        if working_bytes is None:
+            working_bytes = pass_bytes(self.shape, 3 * 4096 + 512, self.dtype)
+        needed = ALL_MEMORY if self.sparing else working_bytes
         present = self.transformer.adapters
-        self.transformer.adapters = nn.ModuleDict(dict(adapters))
+        self.transformer.adapters = nn.ModuleDict()
         try:
-            bytes_given = needed if working_bytes is None else working_bytes
-            with self.lend(self.transformer, self.device, bytes_given), torch.no_grad():
-                yield self.transformer
+            # Adapters are lent on their own: others come, and the transformer stays.
+            with self.lend([self.transformer, *adapters.values()], self.device, needed):
+                self.transformer.adapters = nn.ModuleDict(dict(adapters))
+                with torch.no_grad():
+                    yield self.transformer
         finally:
             self.transformer.adapters = present
 

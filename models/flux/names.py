@@ -24,13 +24,13 @@ DOWN = ("A", "down")
 # Layers of Black Forest Labs' FLUX, and those of diffusers that they hold, one below the other,
 # with their channels in widths of the transformer.
 Split = tuple[tuple[str, int], ...]
-_DOUBLE: dict[str, Split] = {
+DOUBLE_LAYERS: dict[str, Split] = {
     "img_mod.lin": (("norm1.linear", 6),),
     "img_attn.qkv": (("attn.to_q", 1), ("attn.to_k", 1), ("attn.to_v", 1)),
     "img_attn.proj": (("attn.to_out.0", 1),),
     "img_mlp.2": (("ff.net.2", 1),),
 }
-_SINGLE: dict[str, Split] = {
+SINGLE_LAYERS: dict[str, Split] = {
     "modulation.lin": (("norm.linear", 3),),
     "linear1": (("attn.to_q", 1), ("attn.to_k", 1), ("attn.to_v", 1), ("proj_mlp", 4)),
     "linear2": (("proj_out", 1),),
@@ -88,8 +88,8 @@ def native_layers(shape: FluxShape) -> dict[str, Split]:
     """Black Forest Labs' layers that adapters change, and what diffusers calls their parts."""
     layers: dict[str, Split] = {"img_in": ((EMBEDDER, 1),)}
     families = (
-        ("double_blocks", "transformer_blocks", shape.double_blocks, _DOUBLE),
-        ("single_blocks", "single_transformer_blocks", shape.single_blocks, _SINGLE),
+        ("double_blocks", "transformer_blocks", shape.double_blocks, DOUBLE_LAYERS),
+        ("single_blocks", "single_transformer_blocks", shape.single_blocks, SINGLE_LAYERS),
     )
     for native, ours, count, splits in families:
         for index in range(count):

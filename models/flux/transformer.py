@@ -40,6 +40,8 @@ class ConditionedFlux(nn.Module):
         shape: sizes of the base model.
     """
 
+    streamed_blocks = ("transformer_blocks", "single_transformer_blocks")
+
     def __init__(self, base: Any) -> None:
         super().__init__()
         self.shape = FluxShape.of(base.config)
