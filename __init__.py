@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights
     from .headless.mask import refine_mask, subject_mask
+    from .headless.refocus_model import load_refocus_model
     from .headless.render import render
     from .headless.runner import run_workflow
     from .headless.server import submit_workflow
@@ -83,6 +84,7 @@ _HOMES = {
     "list_models": "headless.weights",
     "load_depth": "photo.depth_files",
     "load_photo": "photo.photo",
+    "load_refocus_model": "headless.refocus_model",
     "pull_focus": "lens.focus",
     "recover_highlights": "headless.highlights",
     "refine_depth": "headless.depth",
@@ -132,6 +134,7 @@ __all__ = [
     "list_models",
     "load_depth",
     "load_photo",
+    "load_refocus_model",
     "pull_focus",
     "recover_highlights",
     "refine_depth",

@@ -15,6 +15,7 @@ from .lenses import BokehMeLens, DrBokehLens, LayeredLens, TafLens
 from .mask import RefineMask, SubjectMask
 from .photo import LoadPhoto, SamplePhoto, SavePhoto
 from .refocus import BokehNet, DeblurNet, DiffCameraRefocus
+from .refocus_model import LoadRefocusModel
 from .refocus_photo import RefocusPhoto
 from .render import DefocusMap, RenderBokeh
 from .video import RenderBokehVideo
@@ -47,6 +48,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     BokehDiffLens,
     RecoverHighlights,
     RenderBokeh,
+    LoadRefocusModel,
     DeblurNet,
     BokehNet,
     DiffCameraRefocus,

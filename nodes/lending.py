@@ -71,6 +71,18 @@ class ComfyLender:
             for patcher in patchers:
                 self._lent.remove(patcher)
 
+    @contextmanager
+    def lent_with(
+        self, patcher: Any, networks: Sequence[nn.Module], device: torch.device, working_bytes: int
+    ) -> Iterator[None]:
+        """As `lent`, together with a model of ComfyUI's own, known by its patcher."""
+        self._lent.append(patcher)
+        try:
+            with self.lent(networks, device, working_bytes):
+                yield
+        finally:
+            self._lent.remove(patcher)
+
     def compute_dtype(self, device: torch.device, supported: Sequence[torch.dtype]) -> torch.dtype:
         """The first of the supported types that ComfyUI would use on a device."""
         management = self._services().management

@@ -1,4 +1,4 @@
-"""A FLUX transformer built like Black Forest Labs' code, as ComfyUI has it, looking like diffusers'.
+"""A FLUX transformer built like the original code, as ComfyUI has it, that looks like diffusers'.
 
 Nothing is copied: every layer is called where it is, so that quantized layers, patches to weights
 and layers that bring their weights to the device keep working. Layers that are several of
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from ...errors import InputError
 
 TIME_CHANNELS, LONGEST_PERIOD = 256, 10000
-# What other transformers of the family have instead of parts of FLUX.1's.
 ADVICE = "Load FLUX.1-dev, in any precision."
 
 

@@ -103,10 +103,7 @@ def other_model(path: Path, state: dict[str, Tensor], wanted: str, advice: str) 
 
 def _read_shards(folder: Path) -> dict[str, Tensor]:
     indices = sorted(folder.glob(f"*.safetensors{INDEX}"))
-    if indices:
-        files = _files_of(indices[0])
-    else:
-        files = sorted(folder.glob("*.safetensors"))[:1]
+    files = _files_of(indices[0]) if indices else sorted(folder.glob("*.safetensors"))[:1]
     if not files:
         received = "a folder without weights (.safetensors)"
         raise FileError(str(folder), received, "Copy or download it again, with all its files.")

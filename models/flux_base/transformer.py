@@ -20,6 +20,8 @@ from .stored import fill, true_shape
 ADVICE = "Give FLUX.1-dev, such as flux1-dev.safetensors."
 # Of a head, and those of them that frame, row and column turn.
 HEAD_CHANNELS, AXES = 128, (16, 56, 56)
+# Of FLUX.2 and Chroma, whose other names are the same.
+RELATIVES = ("double_stream_modulation_img", "distilled_guidance_layer")
 _NUMBER = re.compile(r"^(single_)?transformer_blocks\.(\d+)\.")
 
 
@@ -63,8 +65,7 @@ def _transformer_state(path: Path) -> dict[str, Tensor]:
     state = transformer_in(everything)
     if state is None:
         raise other_model(own, everything, "FLUX' transformer", ADVICE)
-    strange = [mark for mark in ("double_stream_modulation_img", "distilled_guidance_layer")]
-    if any(name.startswith(mark) for mark in strange for name in state):
+    if any(name.startswith(RELATIVES) for name in state):
         raise other_model(own, everything, "FLUX.1's transformer", ADVICE)
     return state
 
@@ -87,9 +88,7 @@ def _config(state: dict[str, Tensor]) -> dict[str, Any]:
         "attention_head_dim": HEAD_CHANNELS,
         "num_attention_heads": embedder[0] // HEAD_CHANNELS,
         "joint_attention_dim": _shape(state, "context_embedder.weight")[1],
-        "pooled_projection_dim": _shape(
-            state, "time_text_embed.text_embedder.linear_1.weight"
-        )[1],
+        "pooled_projection_dim": _shape(state, "time_text_embed.text_embedder.linear_1.weight")[1],
         "guidance_embeds": "time_text_embed.guidance_embedder.linear_1.weight" in state,
         "axes_dims_rope": AXES,
     }

@@ -108,6 +108,9 @@ def Custom(io_type: str) -> type[Socket]:  # noqa: N802 - ComfyUI's name
 
 
 Image = Custom("IMAGE")
+Model = Custom("MODEL")
+Clip = Custom("CLIP")
+Vae = Custom("VAE")
 Mask = Custom("MASK")
 Video = Custom("VIDEO")
 

@@ -42,6 +42,7 @@ NODE_IDS = [
     "FocusPullerLayeredLens",
     "FocusPullerLoadDepth",
     "FocusPullerLoadPhoto",
+    "FocusPullerLoadRefocusModel",
     "FocusPullerRecoverHighlights",
     "FocusPullerRefineDepth",
     "FocusPullerRefineMask",
@@ -102,6 +103,10 @@ INPUT_IDS = {
     "FocusPullerLayeredLens": ["repair_depth"],
     "FocusPullerLoadDepth": ["file", "encoding", "near_is_white", "near_m", "far_m"],
     "FocusPullerLoadPhoto": ["photo"],
+    "FocusPullerLoadRefocusModel": [
+        *["base", "deblur", "bokeh", "aperture", "diffcamera", "autoencoder", "clip_l", "t5xxl"],
+        *["precision", "save_memory", "model", "vae", "clip"],
+    ],
     "FocusPullerRecoverHighlights": ["image", "stops", "threshold", "halo_color", "linear"],
     "FocusPullerRefineDepth": ["depth", "image"],
     "FocusPullerRefineMask": ["mask", "image", "radius"],
