@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..models.flux_base.files import install_tokenizers
 from ..models.lending import install_lender
 from ..models.places import install_model_folders
 from .lending import ComfyLender, ModelManagement
@@ -271,6 +272,13 @@ def _comfy(module: str) -> Any:
     return importlib.import_module(module)
 
 
+def _tokenizers() -> tuple[Path, Path] | None:
+    """The tokenizers of CLIP-L and T5 that ComfyUI brings."""
+    folder = Path(str(_comfy("comfy.sd1_clip").__file__)).parent
+    folders = folder / "sd1_tokenizer", folder / "text_encoders" / "t5_tokenizer"
+    return folders if all(one.is_dir() for one in folders) else None
+
+
 def _model_management() -> ModelManagement:
     return ModelManagement(
         _comfy("comfy.model_management"), _comfy("comfy.model_patcher"), _comfy("comfy.ops")
@@ -280,3 +288,4 @@ def _model_management() -> ModelManagement:
 install_model_folders(model_folders)
 if INSIDE_COMFYUI:
     install_lender(ComfyLender(_model_management))
+    install_tokenizers(_tokenizers)
