@@ -83,7 +83,7 @@ def load_refocus_model(
     names = {"deblur": deblur, "bokeh": bokeh, "aperture": aperture, "diffcamera": diffcamera}
     paths = adapter_paths({name: _path(one) for name, one in names.items()})
     given = (base, autoencoder, clip, t5, tokenizers, prompts)
-    parts = [None if one in (None, AUTOMATIC) else Path(one) for one in given]
+    parts = [None if one is None or one == AUTOMATIC else Path(one) for one in given]
     flux = load_base(
         base_files(*parts),
         device_called(device) or ("cuda" if torch.cuda.is_available() else "cpu"),
@@ -125,4 +125,6 @@ def model_of(options: argparse.Namespace, **adapters: AnyPath | None) -> Refocus
 
 
 def _path(given: AnyPath | None) -> Path | str | None:
-    return given if given is None or given == AUTOMATIC else Path(given)
+    if given is None or given == AUTOMATIC:
+        return None if given is None else AUTOMATIC
+    return Path(given)

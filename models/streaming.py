@@ -7,6 +7,7 @@ that weights which stay in their file take no memory on the CPU.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +45,8 @@ class Stream:
         inside = {module for block in self._blocks for module in block.modules()}
         self._outside = tensors_of([one for one in network.modules() if one not in inside])
         self._homes = [tensors_of(list(block.modules())) for block in self._blocks]
-        self._coming: list[tuple[Tensors, torch.cuda.Event | None] | None]
-        self._coming = [None] * len(self._blocks)
+        # Copies, and the event on the GPU that says that they are whole.
+        self._coming: list[tuple[Tensors, Any] | None] = [None] * len(self._blocks)
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None
         self.resident = self._resident(room - bytes_of(self._outside))
         self._hooks = [
@@ -142,4 +143,4 @@ def _put(tensors: Tensors) -> None:
     """Into the modules' tables: unlike an assignment this keeps kinds of tensors of their own."""
     for (module, name), tensor in tensors.items():
         table = module._parameters if name in module._parameters else module._buffers
-        table[name] = tensor  # type: ignore[assignment]
+        table[name] = tensor

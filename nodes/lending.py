@@ -142,6 +142,8 @@ def _become_streamed(network: nn.Module, counterparts: Any) -> None:
         if type(module) in STREAMED:
             counterpart = getattr(counterparts, type(module).__name__, None)
             module.__class__ = counterpart or type(module)
+            if not hasattr(module, "bias"):
+                module.register_parameter("bias", None)  # ComfyUI asks every layer for one.
 
 
 def _bring_rest(network: nn.Module, device: torch.device) -> None:

@@ -90,9 +90,9 @@ def load_autoencoder(path: Path, dtype: torch.dtype) -> nn.Module:
         MissingDependencyError: without the libraries of the extra "diffusion".
     """
     state = _autoencoder_state(path)
-    network = fitted(path, state, lambda: _made(path, state), "FLUX' autoencoder", ADVICE)
+    network: Any = fitted(path, state, lambda: _made(path, state), "FLUX' autoencoder", ADVICE)
     fill(network, state, dtype)
-    network.enable_tiling()  # pyright: ignore[reportCallIssue]
+    network.enable_tiling()
     return network
 
 
@@ -144,7 +144,7 @@ def _config(state: dict[str, Tensor]) -> dict[str, Any]:
 
 def _made(path: Path, state: dict[str, Tensor]) -> Any:
     try:
-        from diffusers import AutoencoderKL
+        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     except ImportError as error:
         raise MissingDependencyError(
             str(path),

@@ -54,13 +54,15 @@ def load_base(
 def _prompts(files: BaseFiles, device: torch.device, dtype: torch.dtype) -> Prompts:
     def encoders() -> TextEncoders:
         clip, t5, tokenizers = files.require_text_encoders()
+        clip_tokenizer, t5_tokenizer = (
+            loaded(load_tokenizer, folder, name)
+            for folder, name in zip(tokenizers, TOKENIZER_CLASSES, strict=True)
+        )
         return TextEncoders(
             loaded(load_clip, clip, dtype),
             loaded(load_t5, t5, dtype),
-            *(
-                loaded(load_tokenizer, folder, name)
-                for folder, name in zip(tokenizers, TOKENIZER_CLASSES, strict=True)
-            ),
+            clip_tokenizer,
+            t5_tokenizer,
             device,
         )
 

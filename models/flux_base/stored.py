@@ -6,6 +6,8 @@ float32. Weights come to their input's device as well, layer by layer where they
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,13 +29,13 @@ class StoredLinear(nn.Module):
 
     comfy_cast_weights = True  # Tells ComfyUI that it brings its weights along.
     weight = None  # transformers' T5 would bring its input to the weights' type.
+    stored: Any  # Some kinds of parameters are known to their library alone.
     bias: Tensor | None
     scale: Tensor | None
 
     def __init__(self, stored: Tensor, bias: Tensor | None, scale: Tensor | None = None) -> None:
         super().__init__()
-        parameter = stored if is_quantized(stored) else nn.Parameter(stored, requires_grad=False)
-        self.register_parameter("stored", parameter)
+        self.stored = stored if is_quantized(stored) else nn.Parameter(stored, requires_grad=False)
         self.register_buffer("bias", bias)
         self.register_buffer("scale", scale)
 

@@ -111,7 +111,7 @@ def _require_pictures(path: Path, config: dict[str, Any]) -> None:
 
 def _made(path: Path, config: dict[str, Any]) -> nn.Module:
     try:
-        from diffusers import FluxTransformer2DModel
+        from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
     except ImportError as error:
         raise MissingDependencyError(
             str(path),

@@ -100,6 +100,19 @@ def test_comfyui_brings_the_network_and_knows_of_the_work(comfy):
     assert comfy.requests == [(["Network"], 123)]
 
 
+def test_layers_have_what_comfyui_asks_of_its_own(comfy):
+    class Embedding(nn.Embedding):
+        comfy_cast_weights = False
+
+    comfy.lender._services().ops.disable_weight_init.Embedding = Embedding
+    network = nn.ModuleDict({"words": nn.Embedding(3, 3), "layer": nn.Linear(3, 3)})
+    bias = network["layer"].bias
+    with comfy.lender.lent([network], CPU, 0):
+        assert isinstance(network["words"], Embedding)
+        assert network["words"].bias is None
+        assert network["layer"].bias is bias
+
+
 def test_comfyui_knows_a_network_once(comfy):
     network = Network()
     for _ in range(3):
