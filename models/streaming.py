@@ -142,5 +142,5 @@ def _copied(tensors: Tensors, device: torch.device) -> Tensors:
 def _put(tensors: Tensors) -> None:
     """Into the modules' tables: unlike an assignment this keeps kinds of tensors of their own."""
     for (module, name), tensor in tensors.items():
-        table = module._parameters if name in module._parameters else module._buffers
+        table: Any = module._parameters if name in module._parameters else module._buffers
         table[name] = tensor
