@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .headless.frames import render_frames
     from .headless.highlights import compress_highlights, recover_highlights
     from .headless.mask import refine_mask, subject_mask
+    from .headless.refocus import deblur, diffcamera, refocus_photo
     from .headless.refocus_model import load_refocus_model
     from .headless.render import render
     from .headless.runner import run_workflow
@@ -75,6 +76,8 @@ _HOMES = {
     "bokehme_lens": "models.bokehme.handle",
     "compress_highlights": "headless.highlights",
     "evaluate": "headless.evaluate",
+    "deblur": "headless.refocus",
+    "diffcamera": "headless.refocus",
     "fetch_model": "headless.weights",
     "find_focus": "headless.find_focus",
     "estimate_depth": "headless.depth",
@@ -89,6 +92,7 @@ _HOMES = {
     "recover_highlights": "headless.highlights",
     "refine_depth": "headless.depth",
     "refine_mask": "headless.mask",
+    "refocus_photo": "headless.refocus",
     "render": "headless.render",
     "render_frames": "headless.frames",
     "repair_depth": "headless.depth",
@@ -124,6 +128,8 @@ __all__ = [
     "bokehme_lens",
     "comfy_entrypoint",
     "compress_highlights",
+    "deblur",
+    "diffcamera",
     "estimate_depth",
     "evaluate",
     "fetch_model",
@@ -139,6 +145,7 @@ __all__ = [
     "recover_highlights",
     "refine_depth",
     "refine_mask",
+    "refocus_photo",
     "render",
     "render_frames",
     "repair_depth",

@@ -16,6 +16,7 @@ from ..errors import FocusPullerError
 from . import (
     aperture_command,
     curate_command,
+    deblur_command,
     depth_command,
     evaluate_command,
     fit_command,
@@ -24,6 +25,7 @@ from . import (
     mask_command,
     models_command,
     pack_command,
+    refocus_command,
     render_command,
     run_command,
     simulate_command,
@@ -33,6 +35,8 @@ from . import (
 # In the order of the help text.
 COMMANDS = (
     render_command,
+    refocus_command,
+    deblur_command,
     fit_command,
     depth_command,
     mask_command,

@@ -110,7 +110,7 @@ def add_to(commands: Any) -> None:
         help="of several frames: a place at a frame, counted from 0, such as 24:0.4,0.3 or "
         "24:2.5m; repeated, the focus moves from one to the next",
     )
-    _add_camera_options(parser)
+    add_camera_options(parser)
     _add_lens_options(parser)
     _add_highlight_options(parser)
     _add_file_options(parser)
@@ -128,7 +128,7 @@ def execute(options: argparse.Namespace) -> None:
             _lens(options),
             aperture_from(options),
             _highlights(options),
-            partial(_camera, options),
+            partial(camera_of, options),
             focus_place(options),
         )
         render_sequence(options, look)
@@ -137,7 +137,7 @@ def execute(options: argparse.Namespace) -> None:
     _check_out(options)
     photo = open_photo(options.photo)
     depth = depth_of(options, photo).for_image(*photo.image.shape[:2])
-    camera = _camera(options, photo.camera_data)
+    camera = camera_of(options, photo.camera_data)
     is_linear = options.linear and not photo.is_hdr
     if options.find_focus:
         focus, focus_scale = found_focus(options, photo.image, depth, is_linear)
@@ -237,7 +237,8 @@ def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> Any:
     return places
 
 
-def _add_camera_options(parser: argparse.ArgumentParser) -> None:
+def add_camera_options(parser: argparse.ArgumentParser) -> None:
+    """Add to a command what tells the strength of the blur."""
     group = parser.add_argument_group("strength (default: the camera in the photo's EXIF)")
     strength = group.add_mutually_exclusive_group()
     strength.add_argument("--f-number", metavar="N", type=float, help="aperture, such as 1.8")
@@ -375,7 +376,7 @@ def depth_of(options: argparse.Namespace, photo: Photo) -> Depth:
     return improved_depth(options, depth, photo.image, is_linear)
 
 
-def _camera(options: argparse.Namespace, data: CameraData) -> Camera | None:
+def camera_of(options: argparse.Namespace, data: CameraData) -> Camera | None:
     """The photo's camera with what the options replace; None with --bokeh-level."""
     given = {
         "focal_length_mm": options.focal_length,

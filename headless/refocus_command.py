@@ -1,0 +1,216 @@
+"""`focuspuller refocus`: any photo with another focus and aperture, by FLUX."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..lens.aperture import CIRCLE, Aperture
+from ..lens.depth import Depth
+from ..lens.depth_sequence import DepthStabilizer
+from ..lens.image import to_planar
+from ..lens.render import LENSES
+from ..models.flux.networks import Kind
+from ..models.places import AUTOMATIC
+from ..models.refocus.model import RefocusModel
+from .aperture_options import add_aperture_options, aperture_from
+from .depth_options import estimated_depth, improved_depth
+from .refocus import OnProgress, deblur, diffcamera, refocus_photo
+from .refocus_options import (
+    add_model_options,
+    add_photo_options,
+    add_sampling_options,
+    check_out,
+    is_linear,
+    model_from,
+    sampling_from,
+    written,
+)
+from .render_command import (
+    add_camera_options,
+    add_depth_options,
+    add_focus_options,
+    camera_of,
+    focus_place,
+)
+from .shots import DepthReading, Picture, Shot, open_depths, open_shot
+
+STAGES = ("deblur", "bokeh", "aperture")
+DIFFCAMERA = "diffcamera"
+
+EXAMPLES = """examples:
+  focuspuller refocus portrait.jpg --focus 0.4,0.3 --bokeh-level 20 -o refocused.png
+  focuspuller refocus portrait.jpg --focus 0.4,0.3 --f-number 1.8 --lens layered -o refocused.png
+  focuspuller refocus sharp.png --sharp --focus-mask subject.png --bokeh-level 15 -o soft.png
+  focuspuller refocus lights.png --sharp --focus 0.5,0.6 --bokeh-level 30 --blades 5 \\
+      --aperture-adapter shapes.safetensors -o stars.png
+  focuspuller refocus photo.jpg --diffcamera-adapter diffcamera.safetensors \\
+      --focus 0.5,0.6 --bokeh-level 10 -o refocused.png
+"""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser's subcommands."""
+    parser = commands.add_parser(
+        "refocus",
+        help="give any photo another focus and aperture, with FLUX",
+        description="Give a photo, or the frames of a folder, a pattern or a video, another focus "
+        "and aperture, whatever is sharp in it now: DeblurNet makes all of it sharp, a network "
+        "estimates its depth, and BokehNet or a lens blurs it anew. Weights are on this machine "
+        "('focuspuller models list'). The paths of the results are printed.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_photo_options(parser)
+    parser.add_argument(
+        "--sharp", action="store_true", help="the photo is sharp everywhere: leave DeblurNet out"
+    )
+    parser.add_argument(
+        "--lens", choices=LENSES, help="render the blur with a lens in place of BokehNet"
+    )
+    parser.add_argument(
+        "--all-pixels",
+        action="store_true",
+        help="let BokehNet make all pixels, also those that are not blurred",
+    )
+    add_depth_options(parser)
+    add_focus_options(parser, required=True)
+    add_camera_options(parser)
+    add_aperture_options(parser.add_argument_group("aperture"))
+    add_model_options(parser, *STAGES, DIFFCAMERA)
+    add_sampling_options(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> None:
+    """Refocus the photo or the frames and print the paths of the results."""
+    uses_diffcamera = options.diffcamera_adapter is not None
+    if uses_diffcamera:
+        _check_diffcamera(options)
+    shot = open_shot(options.photo)
+    targets = check_out(options, shot, options.depth, options.focus_mask, options.aperture_image)
+    camera = None if uses_diffcamera else camera_of(options, shot.camera_data)
+    adapters = [DIFFCAMERA] if uses_diffcamera else STAGES
+    model = model_from(options, *adapters)
+    make = _with_diffcamera if uses_diffcamera else _with_stages
+    data = {} if camera is None else {"f_number": camera.f_number}
+    for path in written(options, shot, targets, make(options, shot, model), **data):
+        print(path, flush=True)
+
+
+def _check_diffcamera(options: argparse.Namespace) -> None:
+    """DiffCamera goes by a point and a level alone."""
+    if options.focus is None or options.bokeh_level is None:
+        advice = "Give --focus X,Y and --bokeh-level K with it."
+        raise InputError("--diffcamera-adapter", "another focus or strength beside it", advice)
+    if options.lens or options.sharp or options.all_pixels:
+        received = "--lens, --sharp or --all-pixels beside it"
+        raise InputError("--diffcamera-adapter", received, "Leave them out.")
+
+
+def _with_diffcamera(
+    options: argparse.Namespace, shot: Shot, model: RefocusModel
+) -> Callable[..., np.ndarray]:
+    depths = None if options.depth is None else _given_depths(options, shot)
+    settings = sampling_from(options)
+    for name in ("tile", "tiles_at_once"):
+        del settings[name]
+
+    def render(picture: Picture, on_progress: OnProgress) -> np.ndarray:
+        linear, depth = is_linear(options, picture), None
+        if depths is not None:
+            depth = next(depths)
+        elif options.depth_model is not None:
+            depth = _estimated(options, shot, picture, picture.image)
+        return diffcamera(
+            picture.image,
+            model,
+            depth,
+            focus_point=options.focus,
+            bokeh_level=options.bokeh_level,
+            linear=linear,
+            on_progress=on_progress,
+            **settings,
+        )
+
+    return render
+
+
+def _with_stages(
+    options: argparse.Namespace, shot: Shot, model: RefocusModel
+) -> Callable[..., np.ndarray]:
+    camera = camera_of(options, shot.camera_data)
+    place, aperture = focus_place(options), _shape(options)
+    if not options.lens:
+        model.adapter(Kind.BOKEH)  # missed before anything is computed
+    depths = None if options.depth is None else _given_depths(options, shot)
+    stabilizer = DepthStabilizer()
+
+    def depth_of(picture: Picture, sharp: np.ndarray) -> Depth:
+        linear = is_linear(options, picture)
+        if depths is not None:
+            depth = next(depths)
+        elif options.depth_model is None and picture.photo and picture.photo.depth:
+            depth = picture.photo.depth
+        else:
+            depth = _estimated(options, shot, picture, sharp)
+        if shot.count > 1:
+            depth = stabilizer.stabilized(depth, to_planar(torch.from_numpy(sharp)[None]))
+        return improved_depth(options, depth, sharp, linear).for_image(*sharp.shape[:2])
+
+    def render(picture: Picture, on_progress: OnProgress) -> np.ndarray:
+        linear, sharp, settings = is_linear(options, picture), picture.image, sampling_from(options)
+        # How much of the work the first stage is.
+        share = 0.0 if options.sharp else 0.5
+        if not options.sharp:
+            sharp = deblur(
+                sharp,
+                model,
+                linear=linear,
+                on_progress=lambda done: on_progress(share * done),
+                **settings,
+            )
+        depth = depth_of(picture, sharp)
+        return refocus_photo(
+            sharp,
+            model,
+            depth,
+            focus=place(depth),
+            camera=camera,
+            bokeh_level=options.bokeh_level,
+            deblur=False,
+            lens=options.lens,
+            aperture=aperture,
+            keep_in_focus=not options.all_pixels,
+            linear=linear,
+            on_progress=lambda done: on_progress(share + (1.0 - share) * done),
+            **settings,
+        )
+
+    return render
+
+
+def _shape(options: argparse.Namespace) -> Aperture | None:
+    aperture = aperture_from(options)
+    return None if aperture.key() == CIRCLE.key() else aperture
+
+
+def _given_depths(options: argparse.Namespace, shot: Shot) -> Iterator[Depth]:
+    near_is_white = not options.near_is_black
+    reading = DepthReading(options.depth_encoding, near_is_white, options.near, options.far)
+    depths = open_depths(options.depth, reading, shot.count)
+    return depths if shot.count > 1 else repeat(next(depths))
+
+
+def _estimated(
+    options: argparse.Namespace, shot: Shot, picture: Picture, sharp: np.ndarray
+) -> Depth:
+    options.depth_model = options.depth_model or AUTOMATIC
+    data = picture.photo.camera_data if picture.photo else shot.camera_data
+    return estimated_depth(options, sharp, data, is_linear(options, picture))
