@@ -63,6 +63,7 @@ def execute(options: argparse.Namespace) -> None:
     shot = open_shot(options.photo)
     targets = check_out(options, shot, options.pre_deblurred)
     restored = _restoration(options, shot.count)
+    settings = sampling_from(options)
     model = model_from(options, "deblur")
 
     def render(picture: Picture, on_progress: OnProgress) -> np.ndarray:
@@ -73,7 +74,7 @@ def execute(options: argparse.Namespace) -> None:
             guidance=options.guidance,
             linear=is_linear(options, picture),
             on_progress=on_progress,
-            **sampling_from(options),
+            **settings,
         )
 
     for path in written(options, shot, targets, render):

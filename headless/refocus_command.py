@@ -96,11 +96,12 @@ def execute(options: argparse.Namespace) -> None:
     shot = open_shot(options.photo)
     targets = check_out(options, shot, options.depth, options.focus_mask, options.aperture_image)
     camera = None if uses_diffcamera else camera_of(options, shot.camera_data)
+    settings = sampling_from(options)
     adapters = [DIFFCAMERA] if uses_diffcamera else STAGES
     model = model_from(options, *adapters)
     make = _with_diffcamera if uses_diffcamera else _with_stages
     data = {} if camera is None else {"f_number": camera.f_number}
-    for path in written(options, shot, targets, make(options, shot, model), **data):
+    for path in written(options, shot, targets, make(options, shot, model, settings), **data):
         print(path, flush=True)
 
 
@@ -115,12 +116,11 @@ def _check_diffcamera(options: argparse.Namespace) -> None:
 
 
 def _with_diffcamera(
-    options: argparse.Namespace, shot: Shot, model: RefocusModel
+    options: argparse.Namespace, shot: Shot, model: RefocusModel, settings: dict[str, Any]
 ) -> Callable[..., np.ndarray]:
     depths = None if options.depth is None else _given_depths(options, shot)
-    settings = sampling_from(options)
-    for name in ("tile", "tiles_at_once"):
-        del settings[name]
+    known = ("steps", "seed", "refresh_every", "keep_colors")
+    settings = {name: settings[name] for name in known}
 
     def render(picture: Picture, on_progress: OnProgress) -> np.ndarray:
         linear, depth = is_linear(options, picture), None
@@ -143,7 +143,7 @@ def _with_diffcamera(
 
 
 def _with_stages(
-    options: argparse.Namespace, shot: Shot, model: RefocusModel
+    options: argparse.Namespace, shot: Shot, model: RefocusModel, settings: dict[str, Any]
 ) -> Callable[..., np.ndarray]:
     camera = camera_of(options, shot.camera_data)
     place, aperture = focus_place(options), _shape(options)
@@ -165,7 +165,7 @@ def _with_stages(
         return improved_depth(options, depth, sharp, linear).for_image(*sharp.shape[:2])
 
     def render(picture: Picture, on_progress: OnProgress) -> np.ndarray:
-        linear, sharp, settings = is_linear(options, picture), picture.image, sampling_from(options)
+        linear, sharp = is_linear(options, picture), picture.image
         # How much of the work the first stage is.
         share = 0.0 if options.sharp else 0.5
         if not options.sharp:

@@ -16,6 +16,7 @@ from ..models.flux.networks import STEPS
 from ..models.places import AUTOMATIC
 from ..models.refocus.loading import SLOTS
 from ..models.refocus.model import RefocusModel
+from ..models.refocus.sampling import Sampling
 from ..photo.files import make_folder
 from ..photo.frames import check_distinct, frame_path, has_number
 from ..photo.photo import WRITABLE_SUFFIXES, check_quality, format_of, save_photo
@@ -116,7 +117,17 @@ def _found(slot: str) -> str | None:
 
 
 def sampling_from(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings of sampling, as the Python API takes them."""
+    """The settings of sampling, as the Python API takes them.
+
+    Raises:
+        InputError: one of them has no meaning.
+    """
+    Sampling(
+        options.steps,
+        options.seed,
+        tiles_at_once=options.tiles_at_once,
+        refresh_every=options.refresh_every,
+    )
     return {
         "steps": options.steps,
         "seed": options.seed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,11 +13,20 @@ from focuspuller.models.flux.adapters import FluxShape
 from focuspuller.models.flux.base import FluxBase
 from focuspuller.models.flux.camera import CameraProjection
 from focuspuller.models.flux.conditions import Condition, Visibility
-from focuspuller.models.flux.layout import AdapterFile, AdapterInfo
-from focuspuller.models.flux.networks import Kind
+from focuspuller.models.flux.layout import AdapterFile, AdapterInfo, save_adapter
+from focuspuller.models.flux.networks import PROMPTS, Kind
+from focuspuller.models.flux_base.prompts import save_prompts
 from focuspuller.models.refocus.model import RefocusModel
-from oracles.flux import filled_adapter
-from oracles.flux_base import BASE_CONFIG, tiny_base
+from focuspuller.models.registry import FLUX_PROMPTS
+from oracles.flux import filled_adapter, flux
+from oracles.flux_base import (
+    BASE_CONFIG,
+    original_autoencoder,
+    prompt_of,
+    save_file_of,
+    tiny_base,
+    vae,
+)
 from torch import Tensor, nn
 
 SHAPE = FluxShape.of(BASE_CONFIG)
@@ -86,6 +96,31 @@ def known_model(clean: Clean | None = None, base: FluxBase | None = None) -> Ref
     transformer: Any = KnownTransformer() if clean is None else KnownTransformer(clean)
     base = replace(base or _tiny_base(), transformer=transformer)
     return RefocusModel(base, {kind: adapter_for(kind) for kind in Kind})
+
+
+FILES = {
+    Kind.DEBLUR: "deblurNet.safetensors",
+    Kind.PRE_DEBLUR: "deblurNet_with_pre_deblur.safetensors",
+    Kind.BOKEH: "bokehNet.safetensors",
+    Kind.APERTURE: "shapes.safetensors",
+    Kind.DIFFCAMERA: "diffcamera.safetensors",
+}
+
+
+def save_models(root: Path) -> Path:
+    """A folder of models as people have it: a tiny FLUX, its prompts, adapters for everything."""
+    save_file_of(
+        root / "diffusion_models" / "flux1-dev.safetensors", flux(BASE_CONFIG).state_dict()
+    )
+    save_file_of(root / "vae" / "ae.safetensors", original_autoencoder(vae().state_dict()))
+    (root / "text_encoders").mkdir()
+    prompts = {text: prompt_of(text) for text in PROMPTS.values()}
+    save_prompts(root / "text_encoders" / FLUX_PROMPTS.file, prompts)
+    (root / "loras").mkdir()
+    for kind, name in FILES.items():
+        adapter = adapter_for(kind)
+        save_adapter(root / "loras" / name, adapter.adapter, adapter.info, adapter.camera)
+    return root
 
 
 def picture(height: int, width: int, batch: int = 1, seed: int = 7) -> Tensor:
