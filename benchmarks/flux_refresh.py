@@ -38,6 +38,7 @@ CONFIG = {
 SIDE, CHANNELS = 16, 4  # of a latent: 8×8 tokens
 GRID = (SIDE // 2, SIDE // 2)
 RANK = 16
+BATCH = 16
 STEPS = 28
 PROMPT = Prompt(torch.zeros(1, 4, 16), torch.zeros(1, 16))
 
@@ -75,9 +76,9 @@ def train(model: ConditionedFlux, is_base: bool, steps: int, generator: torch.Ge
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     total = 0.0
     for step in range(1, steps + 1):
-        clean = pictures(32, generator)
+        clean = pictures(BATCH, generator)
         noise = torch.randn(clean.shape, generator=generator)
-        sigma = torch.randn(32, generator=generator).sigmoid()
+        sigma = torch.randn(BATCH, generator=generator).sigmoid()
         mix = sigma.view(-1, 1, 1, 1)
         velocity = model(
             packed((1.0 - mix) * clean + mix * noise),
@@ -113,7 +114,7 @@ def decibels(one: Tensor, other: Tensor) -> float:
 def main() -> None:
     """Train, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=3000, help="of training, of each of the two")
+    parser.add_argument("--steps", type=int, default=1000, help="of training, of each of the two")
     options = parser.parse_args()
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)

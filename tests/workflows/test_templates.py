@@ -10,18 +10,30 @@ from typing import Any
 import focuspuller as fp
 import numpy as np
 import pytest
+import torch
+from focuspuller.headless import core_pixels
 from focuspuller.headless.catalog import WIDGET_TYPES
 from focuspuller.headless.core_nodes import CORE_NODES
+from focuspuller.models.registry import ALL_WEIGHTS
 from focuspuller.nodes import NODE_CLASSES
 from focuspuller.photo.video import VideoFile
 from PIL import Image
+from safetensors.torch import save_file
 
 FOLDER = Path(fp.__file__).parent / "workflows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in (*NODE_CLASSES, *CORE_NODES)}
+# Those that need a user's weights, and what a user has to choose in them.
+WITH_WEIGHTS = {
+    "aperture_shape": {"Load Refocus Model.aperture": "shapes.safetensors"},
+    "deblur": {},
+    "diffcamera_refocus": {"Load Refocus Model.diffcamera": "diffcamera.safetensors"},
+    "refocus_any_photo": {},
+}
 COMFYUI = os.environ.get("FOCUSPULLER_COMFYUI")
 # Notes are for reading; the browser leaves them out of what it sends.
 NOTES = ("Note", "MarkdownNote")
+CONTROL = "control_after_generate"
 # Small enough to run in every test.
 QUICK = {
     "rack_focus": {"Focus Pull.frames": 2},
@@ -32,6 +44,9 @@ QUICK = {
 MOST_DETAIL = {"creative_aperture": 0.8}
 
 every_template = pytest.mark.parametrize("name", NAMES)
+every_complete_template = pytest.mark.parametrize(
+    "name", [name for name in NAMES if name not in WITH_WEIGHTS]
+)
 
 
 def api_form(name: str) -> dict[str, Any]:
@@ -47,8 +62,14 @@ def converted(workflow: dict[str, Any]) -> dict[str, Any]:
 
 def converted_node(node: dict[str, Any], sources: dict[int, list[Any]]) -> dict[str, Any]:
     schema = SCHEMAS[node["type"]]
-    widgets = [port.id for port in schema.inputs if port.io_type in WIDGET_TYPES]
+    widgets = []
+    for port in schema.inputs:
+        if port.io_type in WIDGET_TYPES:
+            # Behind a seed the browser has what becomes of it after a run.
+            control = getattr(port, "control_after_generate", None)
+            widgets += [port.id, CONTROL] if control else [port.id]
     inputs = dict(zip(widgets, node["widgets_values"], strict=True))
+    inputs.pop(CONTROL, None)
     for port in node["inputs"]:
         if port["link"] is not None:
             inputs[port["name"]] = sources[port["link"]]
@@ -90,7 +111,7 @@ def test_there_is_a_thumbnail(name):
         assert picture.size == (480, 320)
 
 
-@every_template
+@every_complete_template
 def test_it_renders_a_picture_sharp_here_and_blurred_there(name, tmp_path):
     needs_video(name)
     result = fp.run_workflow(
@@ -108,12 +129,82 @@ def needs_video(name: str) -> None:
         pytest.importorskip("av", reason="PyAV is not installed")
 
 
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models with tiny weights for every template."""
+    pytest.importorskip("diffusers", reason="FLUX needs the extra 'diffusion'")
+    from oracles.depth_networks import TINY_DEPTH_PRO, by_name
+    from oracles.refocus import save_models
+
+    root = save_models(tmp_path_factory.mktemp("template_models"))
+    (root / "depth").mkdir()
+    save_file(by_name(TINY_DEPTH_PRO), root / "depth" / "depth_pro.safetensors")
+    return root
+
+
+@pytest.fixture
+def small_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The samples, a few pixels large, with everything that they hold."""
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    for path in (FOLDER.parent / "samples").glob("*.jpg"):
+        photo = fp.load_photo(path)
+        small = core_pixels.scaled(torch.from_numpy(photo.image)[None], "area", 72, 48)[0]
+        depth = photo.depth.resized(48, 72) if photo.depth else None
+        fp.save_photo(folder / path.name, small.numpy(), exif=photo.exif, depth=depth)
+    monkeypatch.setattr("focuspuller.nodes.photo.SAMPLES", folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_it_runs_with_weights(name, weights, small_samples, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOCUSPULLER_MODELS", str(weights))
+    monkeypatch.setattr("focuspuller.models.places._in_hub_cache", lambda weights: None)
+    workflow = api_form(name)
+    settings = dict(WITH_WEIGHTS[name])
+    for node in workflow.values():
+        title = node["_meta"]["title"]
+        if "steps" in node["inputs"]:
+            settings[f"{title}.steps"] = 1
+    runs = [
+        fp.run_workflow(
+            workflow,
+            out_dir=tmp_path / str(seed),
+            device="cpu",
+            settings=settings | {seed_of(workflow): seed},
+        )
+        for seed in (1, 2)
+    ]
+    fp.free_models()
+    first, other = (pixels(run.files[0]) for run in runs)
+    assert first.shape == (48, 72, 3)
+    assert (first != other).any()
+
+
+def seed_of(workflow):
+    (title,) = (node["_meta"]["title"] for node in workflow.values() if "seed" in node["inputs"])
+    return f"{title}.seed"
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_weights_are_named_with_their_source(name):
+    """ComfyUI offers to download what a template names, to the folder that it names."""
+    workflow = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    named = [model for node in workflow["nodes"] for model in node["properties"].get("models", [])]
+    known = {weights.file: weights for weights in ALL_WEIGHTS}
+    assert "flux1-dev.safetensors" in {model["name"] for model in named}
+    for model in named:
+        weights = known[model["name"]]
+        assert model["url"] == f"{weights.source}/resolve/main/{weights.file}"
+        assert model["directory"] in weights.folders
+
+
 def detail(picture: np.ndarray) -> float:
     return float(np.abs(np.diff(picture, axis=0)).mean() + np.abs(np.diff(picture, axis=1)).mean())
 
 
 @pytest.mark.skipif(not COMFYUI, reason="FOCUSPULLER_COMFYUI is not set to a ComfyUI's address")
-@every_template
+@every_complete_template
 def test_a_real_comfyui_renders_the_same_pixels(name, tmp_path):
     assert COMFYUI is not None
     workflow = api_form(name)
