@@ -19,7 +19,13 @@ from ..models.refocus.model import RefocusModel
 from ..models.refocus.sampling import Sampling
 from ..photo.files import make_folder
 from ..photo.frames import check_distinct, frame_path, has_number
-from ..photo.photo import WRITABLE_SUFFIXES, check_quality, format_of, save_photo
+from ..photo.photo import (
+    WRITABLE_SUFFIXES,
+    check_quality,
+    format_of,
+    keeps_all_light,
+    save_photo,
+)
 from ..photo.video import Frame, video_container, writing_video
 from .refocus import OnProgress
 from .refocus_model import add_base_options, model_of
@@ -139,7 +145,7 @@ def sampling_from(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def is_linear(options: argparse.Namespace, picture: Picture) -> bool:
-    """Whether a frame holds linear light. Those of EXR files are coded when they are loaded."""
+    """Whether a frame holds linear light. That of EXR and HDR files is coded when loaded."""
     return options.linear and not (picture.photo and picture.photo.is_hdr)
 
 
@@ -225,7 +231,7 @@ def _save(
         pixels,
         exif=picture.photo.exif if picture.photo else None,
         quality=options.quality,
-        linear=is_linear(options, picture) and format_of(path) == "EXR",
+        linear=is_linear(options, picture) and keeps_all_light(path),
         **data,
     )
 
