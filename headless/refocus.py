@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from ..models.refocus import photo as network_photo
 from ..models.refocus.model import RefocusModel
 from ..models.refocus.photo import Estimate
 from ..models.refocus.sampling import Sampling, Watch
-from .render import Array, Map, choose_focus, exactly_one, opened, scene_from
+from .render import Array, Map, Point, choose_focus, exactly_one, opened, scene_from
 
 OnProgress = Callable[[float], None]
 
@@ -91,7 +91,7 @@ def refocus_photo(
     disparity: Map | None = None,
     depth_model: str | Path = AUTOMATIC,
     focus: Focus | None = None,
-    focus_point: tuple[float, float] | None = None,
+    focus_point: Point | Sequence[Point] | None = None,
     focus_mask: Map | None = None,
     focus_distance: float | None = None,
     focus_disparity: float | None = None,

@@ -288,6 +288,10 @@ class TestRefocusCommand:
                 "X,Y",
             ),
             ([*LEFT, "--sharp", "--diffcamera-adapter", "x"], "--sharp"),
+            (
+                ["--focus", "0.2,0.5;0.8,0.5", *LEFT[2:], "--diffcamera-adapter", "x"],
+                "2 points",
+            ),
         ],
     )
     def test_refusals(
