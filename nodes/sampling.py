@@ -13,7 +13,7 @@ MODEL_ADVICE = "Connect Load Refocus Model."
 REFRESH_TOOLTIP = (
     "1: exact. With n, what the network makes of the photo follows the new picture in every n-th "
     "step only: faster, and an approximation. With a briefly trained adapter on a tiny FLUX, 2 is "
-    "39 dB from the exact picture and 4 is 33 dB; FLUX.1-dev itself has not been measured. Adapters "
+    "39 dB from the exact picture, 4 is 33 dB; FLUX.1-dev itself has not been measured. Adapters "
     "that were trained with independent conditions are exact and fast in any case."
 )
 
