@@ -1,6 +1,6 @@
-"""What the browser asks for before anything has run: the picture and the depth in a photo's file.
+"""What the browser asks for before anything has run: picture, depth and camera of a photo's file.
 
-    GET /focuspuller/photos/{sample|input}/{picture|depth}?name=NAME
+    GET /focuspuller/photos/{sample|input}/{picture|depth|camera}?name=NAME
 
 `name` is the value of Sample Photo or Load Photo. Only what these nodes would load is answered, and
 only from ComfyUI's input, output and temp folders; everything else is "not found". A photo without
@@ -33,6 +33,8 @@ PATH = "/focuspuller/photos/{source}/{part}"
 # How the browser learns what the numbers in a depth picture mean.
 CODING_HEADER = "Focus-Puller-Depth"
 LONGEST_SIDE_PX = 1600
+# What Camera takes from a photo; null where the photo does not tell it.
+TOLD_OF_CAMERA = ("focal_length_mm", "f_number", "sensor_width_mm")
 
 
 class Part(NamedTuple):
@@ -49,7 +51,7 @@ def register_routes() -> None:
 
 
 async def photo_part(request: web.Request) -> web.Response:
-    """Answer a request with the picture or the depth of a photo."""
+    """Answer a request with the picture, the depth or the camera of a photo."""
     from aiohttp import web
 
     path = _photo_path(request.match_info["source"], request.query.get("name", ""))
@@ -97,7 +99,17 @@ def _depth(photo: Photo) -> Part | None:
     return Part(_encoded(image, "PNG"), "image/png", {CODING_HEADER: json.dumps(coding)})
 
 
-PARTS: dict[str, Callable[[Photo], Part | None]] = {"picture": _picture, "depth": _depth}
+def _camera(photo: Photo) -> Part:
+    data = photo.camera_data
+    told = {name: getattr(data, name) for name in TOLD_OF_CAMERA}
+    return Part(json.dumps(told).encode(), "application/json", {})
+
+
+PARTS: dict[str, Callable[[Photo], Part | None]] = {
+    "picture": _picture,
+    "depth": _depth,
+    "camera": _camera,
+}
 
 
 def _encoded(image: Image.Image, kind: str) -> bytes:

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, test } from "vitest";
 import { launchBrowser, openComfy, waitFor } from "./support/comfy.js";
 import { coloursOn, onScreen } from "./support/stage.js";
+import { cameraWorkflow } from "./support/workflows.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -81,6 +82,18 @@ test("the focus picker", async () => {
   await comfy.page.mouse.click(pear.x, pear.y);
   await comfy.page.keyboard.up("Alt");
   await save(comfy, "web/docs/images/focus_picker.jpg", 3);
+  await comfy.close();
+});
+
+test("the lens barrel", async () => {
+  const comfy = await openComfy(browser, { vue: true });
+  await comfy.upload(`${ROOT}/samples/still_life.jpg`, "focuspuller_test.jpg");
+  await comfy.load(cameraWorkflow());
+  await fit(comfy, [2]);
+  const ring = comfy.page.getByRole("slider", { name: "f-number" });
+  await ring.focus();
+  for (let third = 0; third < 6; third++) await comfy.page.keyboard.press("ArrowRight");
+  await save(comfy, "web/docs/images/camera.jpg", 2);
   await comfy.close();
 });
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +20,10 @@ from focuspuller.lens.optics import Camera
 CAMERA = Camera(focal_length_mm=50.0, f_number=1.8, sensor_width_mm=36.0, image_width_px=1024)
 SUBJECT, BACKGROUND = 2.0, 10.0
 LEVEL = 20.2596
+
+# What the browser's formulas give, in a file that its tests read too; null is infinity.
+BROWSERS_NUMBERS = Path(__file__).parents[1] / "web" / "camera" / "optics.json"
+CAMERA_FIELDS = ("focal_length_mm", "f_number", "sensor_width_mm")
 
 CAMERAS = [
     CAMERA,
@@ -222,6 +228,18 @@ class TestDepthOfField:
         assert near == pytest.approx(hyperfocal / 2, rel=1e-9)
         assert optics.depth_of_field(camera, 1.01 * hyperfocal)[1] == math.inf
         assert optics.depth_of_field(camera, 0.99 * hyperfocal)[1] < math.inf
+
+    @pytest.mark.parametrize("case", json.loads(BROWSERS_NUMBERS.read_text()))
+    def test_the_browser_has_the_same_numbers(self, case: dict[str, float | None]) -> None:
+        def metres(name: str) -> float:
+            value = case[name]
+            return math.inf if value is None else value
+
+        camera = Camera(*(metres(name) for name in CAMERA_FIELDS))
+        limits = optics.depth_of_field(camera, metres("focus_distance_m"))
+        assert limits == pytest.approx((metres("near_m"), metres("far_m")), rel=1e-12)
+        hyperfocal = optics.hyperfocal_distance(camera)
+        assert hyperfocal == pytest.approx(metres("hyperfocal_m"), rel=1e-12)
 
     def test_focus_at_infinity(self) -> None:
         near, far = optics.depth_of_field(CAMERA, math.inf)

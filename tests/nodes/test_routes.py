@@ -121,5 +121,18 @@ def test_a_photo_without_depth_has_no_content(ask, jpeg):
     assert (answer.status, answer.body) == (204, b"")
 
 
+def test_the_camera_of_a_photo_is_that_of_its_exif(ask):
+    answer = ask("sample", "camera", "still_life")
+    assert answer.headers["Content-Type"].startswith("application/json")
+    told = {"focal_length_mm": 50.0, "f_number": 22.0, "sensor_width_mm": 36.0}
+    assert json.loads(answer.body) == told
+
+
+def test_what_a_photo_does_not_tell_of_its_camera_is_null(ask, inputs):
+    Image.new("RGB", (6, 4)).save(inputs / "plain.png")
+    told = json.loads(ask("input", "camera", "plain.png").body)
+    assert set(told.values()) == {None}
+
+
 def test_asking_is_all_that_can_be_done(ask):
     assert ask("sample", "picture", "still_life", method="POST").status == 405

@@ -8,9 +8,11 @@ const WEB = fileURLToPath(new URL("../../web", import.meta.url));
 const files = readdirSync(WEB, { recursive: true, encoding: "utf-8" }).filter((name) =>
   /\.(js|css)$/.test(name),
 );
+// A name, not an address.
+const SVG = "http://www.w3.org/2000/svg";
 
 test.each(files)("%s needs no other server and evaluates no text", (name) => {
-  const text = readFileSync(`${WEB}/${name}`, "utf-8");
+  const text = readFileSync(`${WEB}/${name}`, "utf-8").replace(SVG, "");
   expect(text).not.toMatch(/https?:|\/\/cdn|@import/);
   expect(text).not.toMatch(/\beval\b|new Function|innerHTML|document\.write/);
 });

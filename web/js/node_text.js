@@ -8,7 +8,7 @@ import { element } from "./shared/elements.js";
 
 const HEIGHT_PX = 48;
 // Nodes whose own widget says the same.
-const SAID_ELSEWHERE = new Set(["FocusPullerFocusPoint"]);
+const SAID_ELSEWHERE = new Set(["FocusPullerFocusPoint", "FocusPullerCamera"]);
 const STYLE =
   "white-space: pre-wrap; overflow: auto; font-size: 12px; opacity: 0.8; padding: 2px 6px;";
 

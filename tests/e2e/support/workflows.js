@@ -130,3 +130,75 @@ export function compareWorkflow() {
   );
   return complete({ ...workflow, last_node_id: 4, last_link_id: 6 });
 }
+
+/**
+ * Load Photo (1), Camera (2), Focus Distance (3) and the Defocus Map (4) that they all go to. The
+ * camera does not know the photo.
+ * @returns {object}
+ */
+export function cameraWorkflow() {
+  return complete({
+    last_node_id: 4,
+    last_link_id: 3,
+    nodes: [
+      {
+        id: 1,
+        type: "FocusPullerLoadPhoto",
+        pos: [100, 120],
+        size: [320, 420],
+        inputs: [],
+        outputs: [
+          { name: "image", type: "IMAGE", links: null },
+          { name: "mask", type: "MASK", links: null },
+          { name: "depth", type: "DEPTH", links: [1] },
+          { name: "camera", type: "CAMERA", links: null },
+          { name: "photo", type: "PHOTO", links: null },
+        ],
+        widgets_values: ["focuspuller_test.jpg", "image"],
+      },
+      {
+        id: 2,
+        type: "FocusPullerCamera",
+        pos: [480, 120],
+        size: [400, 400],
+        inputs: [{ name: "photo", type: "PHOTO", link: null, shape: 7 }],
+        outputs: [{ name: "camera", type: "CAMERA", links: [3] }],
+        widgets_values: [2.8, 50, 36],
+      },
+      {
+        id: 3,
+        type: "FocusPullerFocusDistance",
+        pos: [480, 640],
+        size: [320, 160],
+        inputs: [],
+        outputs: [{ name: "focus", type: "FOCUS", links: [2] }],
+        widgets_values: [2, "metres", 0],
+      },
+      {
+        id: 4,
+        type: "FocusPullerDefocusMap",
+        pos: [940, 120],
+        size: [320, 320],
+        inputs: [
+          { name: "depth", type: "DEPTH", link: 1 },
+          { name: "focus", type: "FOCUS", link: 2 },
+          { name: "camera", type: "CAMERA", link: 3, shape: 7 },
+        ],
+        outputs: [
+          { name: "defocus", type: "DEFOCUS", links: null },
+          { name: "preview", type: "IMAGE", links: null },
+        ],
+        widgets_values: [20, 1],
+      },
+    ],
+    links: [
+      [1, 1, 2, 4, 0, "DEPTH"],
+      [2, 3, 0, 4, 1, "FOCUS"],
+      [3, 2, 0, 4, 2, "CAMERA"],
+    ],
+    groups: [],
+    config: {},
+    extra: {},
+    version: 0.4,
+  });
+}

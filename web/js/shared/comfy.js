@@ -121,7 +121,22 @@ export function addElement(node, name, element, { minHeight, maxHeight }) {
     ...(maxHeight && { getMaxHeight: () => maxHeight }),
   });
   widget.serialize = false;
+  element.dataset.focusPuller = name;
+  after(node, "onConfigure", () => requestAnimationFrame(() => replaceFormer(node, name, element)));
   return widget;
+}
+
+/**
+ * Undo makes a new node in place of the former one. Vue nodes notice the same id and go on showing
+ * the former one's element.
+ * @param {ComfyNode} node
+ * @param {string} name
+ * @param {HTMLElement} element
+ */
+function replaceFormer(node, name, element) {
+  if (element.isConnected) return;
+  const shown = document.querySelector(`[data-node-id="${CSS.escape(String(node.id))}"]`);
+  shown?.querySelector(`[data-focus-puller="${name}"]`)?.replaceWith(element);
 }
 
 /**
@@ -183,7 +198,7 @@ export function pictureUrl(node) {
  * Address of what is in the photo that a node loads, whether it has run or not; null for nodes that
  * load none. See nodes/routes.py.
  * @param {ComfyNode} node
- * @param {"picture" | "depth"} part
+ * @param {"picture" | "depth" | "camera"} part
  * @returns {string | null}
  */
 export function photoUrl(node, part) {

@@ -5,7 +5,7 @@
  * @typedef {object} Gestures Places and distances are CSS px of the stage, not of the screen: the
  *   graph may be zoomed.
  * @property {(place: Point, event: PointerEvent) => void} press A drag begins.
- * @property {(place: Point) => void} drag
+ * @property {(place: Point, event: PointerEvent) => void} drag
  * @property {() => void} release The drag has ended.
  * @property {() => void} cancel The drag has become something else.
  * @property {(by: Point) => void} pan
@@ -57,7 +57,7 @@ export function listenToGestures(stage, gestures) {
     event.stopPropagation();
     const other = [...fingers].find(([id]) => id !== event.pointerId)?.[1];
     fingers.set(event.pointerId, place);
-    if (doing === "drag") gestures.drag(place);
+    if (doing === "drag") gestures.drag(place, event);
     else movedFinger(before, place, other);
   });
 
