@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .lens.focus_path import FocusPath
     from .lens.highlights import Highlights
     from .lens.optics import Camera
+    from .lens.rack_focus import RackFocus
     from .lens.render import LENSES, Lens
     from .lens.scene_layers import SceneLayer
     from .lens.sequence import strength_pull
@@ -70,6 +71,7 @@ _HOMES = {
     "LENSES": "lens.render",
     "Lens": "lens.render",
     "Photo": "photo.photo",
+    "RackFocus": "lens.rack_focus",
     "SceneLayer": "lens.scene_layers",
     "bokeh_preview": "headless.aperture_command",
     "bokehdiff_lens": "models.bokehdiff.handle",
@@ -122,6 +124,7 @@ __all__ = [
     "Highlights",
     "Lens",
     "Photo",
+    "RackFocus",
     "SceneLayer",
     "bokeh_preview",
     "bokehdiff_lens",

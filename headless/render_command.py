@@ -38,7 +38,7 @@ from .depth_options import (
 )
 from .find_focus_options import add_find_focus_options, check_find_focus, found_focus
 from .render import choose_focus, render
-from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe
+from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe, timeline
 from .settings import BOOLEANS
 
 # Options that are files: networks, and Dr.Bokeh's pictures.
@@ -109,6 +109,13 @@ def add_to(commands: Any) -> None:
         action="append",
         help="of several frames: a place at a frame, counted from 0, such as 24:0.4,0.3 or "
         "24:2.5m; repeated, the focus moves from one to the next",
+    )
+    places.add_argument(
+        "--timeline",
+        metavar="KEYFRAMES",
+        type=timeline,
+        help="of several frames: focus and f-number over them, such as "
+        '"0: 2m f/2; 24: 0.7m linear"',
     )
     add_camera_options(parser)
     _add_lens_options(parser)

@@ -169,6 +169,10 @@ def _improved(options: argparse.Namespace, depth: Depth, picture: Picture) -> De
 
 
 def _strength(options: argparse.Namespace, camera: Camera | None, frames: int) -> Strength:
+    if options.timeline is not None and options.timeline.has_f_numbers:
+        if camera is None:
+            raise InputError("--timeline", "f-numbers and a bokeh level", "Leave f/N out.")
+        return options.timeline.cameras(camera, frames)
     if camera is not None:
         if options.bokeh_level_to is not None:
             raise InputError("--bokeh-level-to", "a camera", "Give --bokeh-level, too.")

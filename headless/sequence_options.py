@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.focus_path import FocusPath, Place
+from ..lens.rack_focus import RackFocus
 from ..photo.frames import has_number, is_pattern
 from ..photo.video import DEFAULT_CRF, VIDEO_SUFFIXES
 
@@ -94,23 +95,29 @@ def check_single(options: argparse.Namespace) -> None:
     Raises:
         InputError: there is such an option.
     """
-    for name in ("focus_to", "f_number_to", "bokeh_level_to", "fps", "focus_key"):
+    for name in ("focus_to", "f_number_to", "bokeh_level_to", "fps", "focus_key", "timeline"):
         if getattr(options, name) is not None:
             advice = "Give --frames N, or a folder of frames, a pattern such as %04d or a video."
             raise InputError(f"--{name.replace('_', '-')}", "a single picture", advice)
 
 
-def focus_path(options: argparse.Namespace, start: Place, frames: int) -> FocusPath:
+def focus_path(options: argparse.Namespace, start: Place, frames: int) -> Focus | FocusPath:
     """Where the focus goes.
 
     Args:
         options: with --focus-to and the like.
-        start: the place of the first frame; not used with --focus-key.
+        start: the place of the first frame; not used with --focus-key and --timeline.
         frames: how many there are.
 
     Raises:
         InputError: keyframes that are none.
     """
+    if options.timeline is not None:
+        for name in ("focus_to", "f_number_to", "bokeh_level_to"):
+            if getattr(options, name) is not None:
+                subject = f"--{name.replace('_', '-')}"
+                raise InputError(subject, "--timeline beside it", "Give one of the two.")
+        return options.timeline.focus(frames)
     if options.focus_key is not None:
         if options.focus_to is not None:
             raise InputError("--focus-to", "--focus-key beside it", "Give one of the two.")
@@ -121,6 +128,14 @@ def focus_path(options: argparse.Namespace, start: Place, frames: int) -> FocusP
         keyframes = [(0, start), (frames - 1, options.focus_to)]
     width = options.focus_range
     return FocusPath(keyframes, options.easing, not options.focus_hold, width)
+
+
+def timeline(text: str) -> RackFocus:
+    """Keyframes of focus and f-number, an argument type."""
+    try:
+        return RackFocus.from_text(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _place(text: str) -> Place:

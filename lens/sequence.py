@@ -118,6 +118,20 @@ def strength_pull(
     return [replace(start, f_number=start.f_number * ratio**part) for part in moved]
 
 
+def cameras_as_one(cameras: Sequence[Camera]) -> Camera:
+    """Cameras that differ in the f-number alone, as one with an f-number per frame."""
+    f_numbers = torch.tensor([camera.f_number for camera in cameras])
+    return replace(cameras[0], f_number=cast(float, f_numbers))
+
+
+def each_camera(camera: Camera) -> list[Camera]:
+    """The inverse of `cameras_as_one`; a single one of an ordinary camera."""
+    f_numbers = torch.as_tensor(camera.f_number)
+    if f_numbers.dim() == 0:
+        return [camera]
+    return [replace(camera, f_number=f_number) for f_number in f_numbers.tolist()]
+
+
 def _each_depth(depths: Depth | Iterable[Depth]) -> Iterator[Depth]:
     if not isinstance(depths, Depth):
         return iter(depths)

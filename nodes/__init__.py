@@ -14,6 +14,7 @@ from .highlights import CompressHighlights, RecoverHighlights
 from .lenses import BokehMeLens, DrBokehLens, LayeredLens, TafLens
 from .mask import RefineMask, SubjectMask
 from .photo import LoadPhoto, SamplePhoto, SavePhoto
+from .rack_focus import RackFocusTimeline
 from .refocus import BokehNet, DeblurNet, DiffCameraRefocus
 from .refocus_model import LoadRefocusModel
 from .refocus_photo import RefocusPhoto
@@ -40,6 +41,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     FocusDistance,
     FindFocus,
     FocusPull,
+    RackFocusTimeline,
     DefocusMap,
     TafLens,
     BokehMeLens,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from ..lens.color import srgb_to_linear
 from ..lens.depth import Depth
 from ..lens.fit import FittedLens, fit_bokeh_level, fit_camera, fit_picture
@@ -12,6 +13,7 @@ from ..lens.focus import Focus
 from ..lens.image import to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
 from ..lens.render import Lens
+from ..lens.sequence import each_camera
 from .comfy import intermediate_device, io, progress, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
 from .node import CATEGORY, names_node
@@ -94,6 +96,8 @@ class FitLens(io.ComfyNode):
     ) -> io.NodeOutput:
         scene = expect(depth, Depth, "depth", DEPTH_ADVICE)
         taken_with = expect_if_given(camera, Camera, "camera", "Connect Camera.")
+        if taken_with is not None and len(each_camera(taken_with)) > 1:
+            raise InputError("camera", "an f-number per frame", "Connect Camera.")
         known_focus = expect_if_given(focus, Focus, "focus", FOCUS_ADVICE)
         renderer = expect_if_given(lens, Lens, "lens", "Connect a lens of Focus Puller.")
         device = render_device()

@@ -16,6 +16,7 @@ from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
+from ..lens.sequence import at_frame, each_camera
 from ..photo.photo import HDR_SUFFIXES, PHOTO_SUFFIXES, Photo, load_photo, save_photo
 from .comfy import (
     OutputTarget,
@@ -243,7 +244,7 @@ class SavePhoto(io.ComfyNode):
                 path,
                 picture,
                 exif=original.exif if original else None,
-                f_number=lens.f_number if lens else None,
+                f_number=at_frame(each_camera(lens), index).f_number if lens else None,
                 subject_distance_m=distances[index],
                 depth=depths[index],
                 quality=quality,

@@ -17,6 +17,7 @@ from ..lens.focus import Focus
 from ..lens.highlights import Highlights
 from ..lens.image import to_interleaved
 from ..lens.optics import Camera, depth_of_field, hyperfocal_distance
+from ..lens.sequence import each_camera
 from .comfy import ui
 
 APERTURE_PREVIEW_RADIUS_PX = 120.0
@@ -123,8 +124,15 @@ def focus_text(focus: Focus) -> str:
 
 def depth_of_field_text(camera: Camera, focus: Focus) -> str:
     """From where to where the first focus is acceptably sharp."""
-    near, far = depth_of_field(camera, float(focus.distance_m[0]))
+    near, far = depth_of_field(each_camera(camera)[0], float(focus.distance_m[0]))
     return f"sharp from {_metres(1.0 / near)} to {_metres(1.0 / far)}"
+
+
+def f_number_text(camera: Camera) -> str:
+    """The f-number; of several, the first and the last."""
+    first, *others = each_camera(camera)
+    ends_of = [first, *others[-1:]]
+    return " → ".join(f"f/{each.f_number:.3g}" for each in ends_of)
 
 
 def highlights_text(mask: Tensor, highlights: Highlights) -> str:
@@ -137,9 +145,9 @@ def highlights_text(mask: Tensor, highlights: Highlights) -> str:
 def camera_text(camera: Camera) -> str:
     """Focal length, f-number, sensor and hyperfocal distance."""
     return (
-        f"{camera.focal_length_mm:.4g} mm f/{camera.f_number:.3g}, "
+        f"{camera.focal_length_mm:.4g} mm {f_number_text(camera)}, "
         f"{camera.sensor_width_mm:.3g} mm sensor, "
-        f"hyperfocal {hyperfocal_distance(camera):.3g} m"
+        f"hyperfocal {hyperfocal_distance(each_camera(camera)[0]):.3g} m"
     )
 
 

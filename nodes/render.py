@@ -19,7 +19,7 @@ from ..lens.render import Lens, render, working_memory
 from .comfy import intermediate_device, io, make_room, progress, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
 from .node import CATEGORY, names_node, renames
-from .previews import depth_of_field_text, ends, shown
+from .previews import depth_of_field_text, ends, f_number_text, shown
 from .sockets import (
     ApertureSocket,
     CameraSocket,
@@ -111,7 +111,7 @@ class DefocusMap(io.ComfyNode):
             lens = expect(camera, Camera, "camera", "Connect Camera or Load Photo.")
             defocus = defocus_from_camera(scene, sharp, lens, focus_scale)
             sharp_range = depth_of_field_text(lens, sharp)
-            strength = f"{lens.focal_length_mm:g} mm f/{lens.f_number:g}, {sharp_range}"
+            strength = f"{lens.focal_length_mm:g} mm {f_number_text(lens)}, {sharp_range}"
         picture = colorize_defocus(defocus)
         largest = float(defocus.radius.abs().amax())
         return io.NodeOutput(

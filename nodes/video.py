@@ -27,7 +27,7 @@ from ..lens.highlights import (
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..lens.render import Lens, render, working_memory
-from ..lens.sequence import defocused_frames, lockstep
+from ..lens.sequence import defocused_frames, each_camera, lockstep
 from ..photo.video import Frame, VideoFile, VideoFormat, writing_video
 from .comfy import io, make_room, progress, render_device, temp_path, video_from_file
 from .depth import near_is_white_input, range_inputs, range_of
@@ -196,7 +196,7 @@ class RenderBokehVideo(io.ComfyNode):
                 map(_planar, frames),
                 depths,
                 sharp,
-                bokeh_level if strength is None else strength,
+                bokeh_level if strength is None else each_camera(strength),
                 DepthStabilizer(depth_smoothing),
             )
             rendered = _rendered(ready, count, source.format, renderer, shape, bright)

@@ -138,6 +138,18 @@ class TestFrames:
         assert f_numbers[-1] == pytest.approx(11.0)
         assert f_numbers == sorted(f_numbers)
 
+    def test_a_timeline_sets_focus_and_f_number(self, cli, refused):
+        rack = ["--timeline", "0: 1m f/2; 3: 5m f/8"]
+        lens = ["--f-number", "4", "--focal-length", "100", "--sensor-width", "10"]
+        frames = ["frames", "--depth", "metres.npy", "--lens", "taf", "-o", "out"]
+        assert cli(*frames, *rack, *lens).code == 0
+        data = [load_photo(name).camera_data for name in names("out/*")]
+        assert [camera.subject_distance_m for camera in data][:: FRAMES - 1] == [1.0, 5.0]
+        ends = [camera.f_number for camera in data][:: FRAMES - 1]
+        assert ends == pytest.approx([2.0, 8.0])
+        assert "f/N" in refused(*frames, *rack, "--bokeh-level", "3")
+        assert "--f-number-to" in refused(*frames, *rack, *lens, "--f-number-to", "3")
+
     def test_a_level_pull_ends_at_its_end(self, cli):
         options = ["--depth", "maps", *NEAR, *STRENGTH, "--bokeh-level-to", "0", "-o", "out"]
         assert cli("frames", *options).code == 0
@@ -296,6 +308,8 @@ class TestRefusals:
         [
             ["--focus-key", "5"],
             ["--focus-key", "x:1,2"],
+            ["--timeline", "0: far away"],
+            ["--timeline", "0: 2m", *NEAR],
             ["--focus-to", "here", *NEAR],
             ["--fps", "0", *NEAR],
         ],
