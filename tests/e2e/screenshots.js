@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, test } from "vitest";
 import { launchBrowser, openComfy, waitFor } from "./support/comfy.js";
 import { coloursOn, onScreen } from "./support/stage.js";
-import { cameraWorkflow } from "./support/workflows.js";
+import { cameraWorkflow, timelineWorkflow } from "./support/workflows.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -94,6 +94,17 @@ test("the lens barrel", async () => {
   await ring.focus();
   for (let third = 0; third < 6; third++) await comfy.page.keyboard.press("ArrowRight");
   await save(comfy, "web/docs/images/camera.jpg", 2);
+  await comfy.close();
+});
+
+test("the rack focus timeline", async () => {
+  const comfy = await openComfy(browser, { vue: true, palette: "light" });
+  await comfy.load(timelineWorkflow());
+  await fit(comfy, [1]);
+  const editor = comfy.page.locator(".focus-puller .timeline");
+  await editor.focus();
+  for (const key of ["n", "n", "n"]) await comfy.page.keyboard.press(key);
+  await save(comfy, "web/docs/images/rack_focus_timeline.jpg", 1);
   await comfy.close();
 });
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 from focuspuller.errors import InputError
@@ -10,6 +12,8 @@ from focuspuller.lens.focus import pull_focus
 from focuspuller.lens.optics import Camera
 from focuspuller.lens.rack_focus import Keyframe, RackFocus
 
+# What the browser makes of keyframes, in a file that its tests read too.
+BROWSERS_RACKS = Path(__file__).parents[1] / "web" / "timeline" / "racks.json"
 CAMERA = Camera(50.0, 5.6, 36.0)
 
 
@@ -107,3 +111,16 @@ def test_keyframes_are_put_in_order():
     rack = RackFocus([Keyframe(5, f_number=2.0), *RackFocus.from_text("0: 2m").keyframes])
     assert [key.frame for key in rack.keyframes] == [0, 5]
     assert rack.length == 6
+
+
+def test_the_browser_reads_the_same():
+    known = json.loads(BROWSERS_RACKS.read_text())
+    for case in known["racks"]:
+        rack = RackFocus.from_text(case["text"])
+        planes = rack.focus(case["frames"]).plane.tolist()
+        assert planes == pytest.approx(case["disparity"], abs=1e-6)
+        if rack.has_f_numbers:
+            assert f_numbers(case["text"], case["frames"]) == pytest.approx(case["f_number"])
+    for text in known["refused"]:
+        with pytest.raises(InputError):
+            RackFocus.from_text(text)

@@ -34,6 +34,7 @@ const NOT_OURS = /accessed before initialization|Failed to load resource|net::ER
  * @typedef {object} Look
  * @property {boolean} [vue] Whether nodes are drawn by Vue ("Nodes 2.0").
  * @property {"dark" | "light"} [palette]
+ * @property {string} [locale]
  * @property {boolean} [touch]
  * @property {{ width: number, height: number }} [size]
  */
@@ -50,13 +51,20 @@ export function launchBrowser() {
  */
 export async function openComfy(
   browser,
-  { vue = false, palette = "dark", touch = false, size = { width: 1400, height: 1000 } } = {},
+  {
+    vue = false,
+    palette = "dark",
+    locale = "en",
+    touch = false,
+    size = { width: 1400, height: 1000 },
+  } = {},
 ) {
   const url = inject("comfyui");
   const settings = {
     ...SETTINGS,
     "Comfy.VueNodes.Enabled": vue,
     "Comfy.ColorPalette": palette,
+    "Comfy.Locale": locale,
   };
   await post(url, "/api/settings", settings);
   const context = await browser.newContext({ viewport: size, hasTouch: touch });

@@ -202,3 +202,33 @@ export function cameraWorkflow() {
     version: 0.4,
   });
 }
+
+/**
+ * Rack Focus Timeline (1) alone, with 49 frames.
+ * @returns {object}
+ */
+export function timelineWorkflow() {
+  return complete({
+    last_node_id: 1,
+    last_link_id: 0,
+    nodes: [
+      {
+        id: 1,
+        type: "FocusPullerRackFocusTimeline",
+        pos: [100, 120],
+        size: [520, 480],
+        inputs: [{ name: "camera", type: "CAMERA", link: null, shape: 7 }],
+        outputs: [
+          { name: "focus", type: "FOCUS", links: null },
+          { name: "camera", type: "CAMERA", links: null },
+        ],
+        widgets_values: ["0: 2m f/2; 24: 2m; 48: 0.7m f/4", 49],
+      },
+    ],
+    links: [],
+    groups: [],
+    config: {},
+    extra: {},
+    version: 0.4,
+  });
+}
