@@ -26,6 +26,8 @@ FORM = (
     '24: 0.7m linear". A distance is metres (2m, inf) or relative disparity (0.4; 1 is nearest).'
 )
 MAX_FRAMES = 10000
+# Frame, value, and the easing of the move to it.
+_Key = tuple[int, float, Easing]
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)"
 _KEYFRAME = re.compile(
     rf"(?P<frame>\d+)\s*:(?:\s*(?:(?P<metres>{_NUMBER})\s*m|(?P<infinite>inf)|(?P<disparity>{_NUMBER}))"
@@ -106,12 +108,13 @@ class RackFocus:
     def focus(self, frames: int) -> Focus:
         """The focus of each of the first `frames` frames."""
         keys = [(key.frame, key.focus, key.easing) for key in self.keyframes if key.focus]
-        planes = _track([(at, float(focus.plane[0]), how) for at, focus, how in keys], frames)
+        disparities: list[_Key] = [(at, float(focus.plane[0]), how) for at, focus, how in keys]
+        planes = _track(disparities, frames)
         return Focus.at_disparity(planes, keys[0][1].is_metric)
 
     def cameras(self, camera: Camera, frames: int) -> list[Camera]:
         """The camera of each of the first `frames` frames: `camera` with the f-numbers."""
-        stops = [
+        stops: list[_Key] = [
             (key.frame, math.log2(key.f_number), key.easing)
             for key in self.keyframes
             if key.f_number is not None
@@ -143,7 +146,7 @@ def _focus(found: re.Match[str]) -> Focus | None:
     return None
 
 
-def _track(keys: Sequence[tuple[int, float, Easing]], frames: int) -> list[float]:
+def _track(keys: Sequence[_Key], frames: int) -> list[float]:
     """A value for each frame; between two keys it moves with the easing of the later one."""
     values = torch.full((frames,), keys[-1][1], dtype=torch.float64)
     values[: keys[0][0]] = keys[0][1]
