@@ -107,10 +107,13 @@ class RackFocus:
 
     def focus(self, frames: int) -> Focus:
         """The focus of each of the first `frames` frames."""
-        keys = [(key.frame, key.focus, key.easing) for key in self.keyframes if key.focus]
-        disparities: list[_Key] = [(at, float(focus.plane[0]), how) for at, focus, how in keys]
-        planes = _track(disparities, frames)
-        return Focus.at_disparity(planes, keys[0][1].is_metric)
+        is_metric = any(key.focus.is_metric for key in self.keyframes if key.focus)
+        track: list[_Key] = [
+            (key.frame, float(key.focus.plane[0]), key.easing)
+            for key in self.keyframes
+            if key.focus
+        ]
+        return Focus.at_disparity(_track(track, frames), is_metric)
 
     def cameras(self, camera: Camera, frames: int) -> list[Camera]:
         """The camera of each of the first `frames` frames: `camera` with the f-numbers."""
