@@ -362,6 +362,54 @@ DMD2_LORA = Weights(
     licence=_NON_COMMERCIAL,
     hub=Hub("tianweiy/DMD2"),
     other_names=("dmd2_sdxl_4step_lora.safetensors",),
+    check="models.exif_generator.student:check_lora",
+)
+DMD2_UNET = Weights(
+    name="dmd2-sdxl-unet",
+    network="DMD2's 4-step UNet of SDXL",
+    files=("dmd2_sdxl_4step_unet_fp16.bin",),
+    folders=("diffusion_models", "unet"),
+    source="https://huggingface.co/tianweiy/DMD2",
+    licence=_NON_COMMERCIAL,
+    hub=Hub("tianweiy/DMD2"),
+    other_names=("dmd2_sdxl_4step_unet_fp16.safetensors", "dmd2_sdxl_4step_unet.bin"),
+    check="models.exif_generator.student:check_unet",
+)
+DMD2_ONE_STEP_UNET = Weights(
+    name="dmd2-sdxl-1step-unet",
+    network="DMD2's 1-step UNet of SDXL",
+    files=("dmd2_sdxl_1step_unet_fp16.bin",),
+    folders=("diffusion_models", "unet"),
+    source="https://huggingface.co/tianweiy/DMD2",
+    licence=_NON_COMMERCIAL,
+    hub=Hub("tianweiy/DMD2"),
+    other_names=("dmd2_sdxl_1step_unet_fp16.safetensors", "dmd2_sdxl_1step_unet.bin"),
+    check="models.exif_generator.student:check_unet",
+)
+EXIF_GENERATOR = Weights(
+    name="exif-generator",
+    network="EXIF-conditioned generator",
+    files=("exif_generator.safetensors",),
+    folders=("exif_generator",),
+    source="https://github.com/focuspuller/focuspuller",
+    licence="that of its metadata: nobody has published weights, they are trained",
+    check="models.exif_generator.files:check",
+)
+# Few-step generators, best first: the trained one knows the camera; of the others a LoRA works with
+# every SDXL checkpoint.
+STUDENTS = (EXIF_GENERATOR, DMD2_LORA, DMD2_UNET, DMD2_ONE_STEP_UNET)
+
+CLIP_TOKENIZER = Weights(
+    name="clip-tokenizer",
+    network="CLIP's vocabulary",
+    files=("vocab.json", "merges.txt"),
+    folders=("tokenizers",),
+    source="https://huggingface.co/openai/clip-vit-large-patch14",
+    licence="MIT (the code's; the weights' page names none)",
+    hub=Hub("openai/clip-vit-large-patch14"),
+    subfolder="clip",
+    other_names=("clip-vit-large-patch14",),
+    check="models.sdxl.tokenizer:check",
 )
 
 _RAIL = "CreativeML Open RAIL++-M"
@@ -377,6 +425,20 @@ SDXL_BASE = Weights(
     other_names=("RealVisXL_V5.0_fp32.safetensors",),
     check="models.sdxl.base:check",
 )
+
+SDXL_ORIGINAL = Weights(
+    name="sdxl",
+    network="SDXL 1.0",
+    files=("sd_xl_base_1.0.safetensors",),
+    folders=("checkpoints", "diffusers"),
+    source="https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0",
+    licence=_RAIL,
+    hub=Hub("stabilityai/stable-diffusion-xl-base-1.0"),
+    other_names=("sd_xl_base_1.0_0.9vae.safetensors",),
+    check="models.sdxl.base:check",
+)
+# What pictures can be generated with, best first.
+GENERATOR_BASES = (SDXL_ORIGINAL, SDXL_BASE)
 
 BOKEHDIFF = Weights(
     name="bokehdiff",
@@ -409,7 +471,12 @@ ALL_WEIGHTS: tuple[Weights, ...] = (
     FLUX_TOKENIZERS,
     FLUX_PROMPTS,
     DMD2_LORA,
+    DMD2_UNET,
+    DMD2_ONE_STEP_UNET,
+    EXIF_GENERATOR,
+    CLIP_TOKENIZER,
     SDXL_BASE,
+    SDXL_ORIGINAL,
     BOKEHDIFF,
     *JUDGES,
 )

@@ -1,8 +1,9 @@
-"""Weight files: reading them without running anything in them, and filling networks from them."""
+"""Weight files: reading them without running anything in them, filling networks, and writing."""
 
 from __future__ import annotations
 
 import re
+import secrets
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -187,5 +188,33 @@ def _unreadable(path: Path, error: Exception) -> FileError:
     return FileError(
         str(path),
         f"a file that cannot be read as weights ({reason})",
-        "Copy or download it again; .safetensors, .pth and .pt are read.",
+        "Copy or download it again; .safetensors, .pth, .pt and .bin are read.",
     )
+
+
+def write_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a `.safetensors` file; an older one is replaced whole.
+
+    Args:
+        path: where.
+        state: named tensors, wherever they are.
+        metadata: what the file says beside them.
+
+    Raises:
+        FileError: another suffix, or the operating system refused.
+    """
+    if path.suffix.lower() != ".safetensors":
+        raise FileError(str(path), f"the suffix {path.suffix!r}", "Give it .safetensors.")
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    tensors = {name: one.detach().cpu().contiguous() for name, one in state.items()}
+    temporary = path.with_name(f".{path.stem}_{secrets.token_hex(4)}.safetensors")
+    try:
+        save_file(tensors, temporary, dict(metadata))
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        reason = f"a place that cannot be written to ({error})"
+        raise FileError(str(path), reason, "Give another place to save to.") from error
+    finally:
+        temporary.unlink(missing_ok=True)

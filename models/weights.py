@@ -13,7 +13,7 @@ from urllib.parse import quote
 from .layout import Findings
 
 # Suffixes of files that hold weights, in lower case.
-WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors", ".gguf")
+WEIGHT_SUFFIXES = (".pth", ".pt", ".bin", ".safetensors", ".gguf")
 
 HUB = "https://huggingface.co"
 

@@ -24,6 +24,7 @@ from ..places import located
 from ..registry import BOKEHDIFF, SDXL_BASE
 from ..sdxl.base import base_of, load_text_encoders, load_unet, load_vae
 from ..sdxl.config import SDXL, SdxlConfig
+from ..sdxl.pictures import WORKING_BYTES, decoded, encoded
 from ..sdxl.text import PromptEmbedding, embedded_prompt
 from .layout import adapt, files_of
 from .one_step import PROMPT, blurred_latents, condition_maps, overlap_for, padded
@@ -32,8 +33,6 @@ from .processor import PisaProcessor, install_pisa
 # Half precision where it is fast: it has more digits than bfloat16, and what must not overflow, the
 # VAE, computes in float32.
 DTYPES = (torch.float16, torch.bfloat16)
-# The VAE's widest activations at 1024² px, which is as much as it sees at once.
-WORKING_BYTES = 4 * 2**30
 # Shares of the progress.
 ENCODED, DENOISED = 0.15, 0.8
 
@@ -141,7 +140,7 @@ def render_bokehdiff(
     report = on_progress or (lambda fraction: None)
     maps = condition_maps(padded(defocus.float()), options.strength)
     coded = padded(linear_to_srgb(image).float().clamp(0.0, 1.0))
-    latents = _encoded(networks.vae, coded)
+    latents = encoded(networks.vae, coded)
     report(ENCODED)
     with lent(networks.unet, image.device, WORKING_BYTES):
         blurred = blurred_latents(
@@ -153,22 +152,9 @@ def render_bokehdiff(
             overlap_for(options.strength * float(defocus.abs().amax())),
             lambda fraction: report(ENCODED + (DENOISED - ENCODED) * fraction),
         )
-    picture = _decoded(networks.vae, blurred)[..., : image.shape[-2], : image.shape[-1]]
+    picture = decoded(networks.vae, blurred)[..., : image.shape[-2], : image.shape[-1]]
     report(1.0)
     return srgb_to_linear(picture).to(image)
-
-
-def _encoded(vae: Any, picture: Tensor) -> Tensor:
-    """Latents of a picture 0..1."""
-    with lent(vae, picture.device, WORKING_BYTES):
-        return vae.encode(picture * 2.0 - 1.0).latent_dist.mode() * vae.config.scaling_factor
-
-
-def _decoded(vae: Any, latents: Tensor) -> Tensor:
-    """The picture of latents, 0..1."""
-    with lent(vae, latents.device, WORKING_BYTES):
-        picture = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
-    return (picture / 2.0 + 0.5).clamp(0.0, 1.0)
 
 
 @lru_cache(maxsize=1)

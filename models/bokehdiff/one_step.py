@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...lens.blocks import OnProgress
 from ...lens.window import Window
+from ..sdxl.pictures import PX_PER_LATENT
 from ..sdxl.schedule import clean_from_noise
 from ..sdxl.text import PromptEmbedding, time_ids
 from ..sdxl.tiles import Blend, grouped, tiles_of
@@ -30,7 +31,6 @@ PROMPT = (550, 4239, 1125, 593, 320, 3638, 13681, 941)
 # disparity of the foreground or the background. The ratio varies from 1.1 to 2.3.
 TRUE_PER_TOLD = 1.52
 
-PX_PER_LATENT = 8
 # The model was trained on pictures of this size, in latents.
 TILE = 64
 # Neighbouring tiles share so much: a fourth as published, or both sides of the widest blur.

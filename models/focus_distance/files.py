@@ -6,7 +6,6 @@ under `scale_head.`. The metadata says what the weights cannot: see `FocusMetada
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from torch import Tensor
 from ...errors import FileError
 from ..layout import Findings, findings
 from ..registry import FOCUS_DISTANCE
-from ..state_dict import load_network, read_metadata, read_state_dict
+from ..state_dict import load_network, read_metadata, read_state_dict, write_weights
 from ..vst.architecture import VST
 from ..vst.handle import load_vst
 from ..vst.layout import sizes_of
@@ -62,23 +61,9 @@ def save_focus_transformer(
     Raises:
         FileError: another suffix, or the operating system refused.
     """
-    if path.suffix.lower() != ".safetensors":
-        raise FileError(str(path), f"the suffix {path.suffix!r}", "Give it .safetensors.")
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     metadata = FocusMetadata(base, licence, transformer.saliency_token)
-    written = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(metadata)}
-    state = {name: each.cpu().contiguous() for name, each in transformer.state_dict().items()}
-    temporary = path.with_name(f".{path.stem}_{secrets.token_hex(4)}.safetensors")
-    try:
-        save_file(state, temporary, written)
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        reason = f"a place that cannot be written to ({error})"
-        raise FileError(str(path), reason, "Give another place to save to.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    said = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(metadata)}
+    write_weights(path, transformer.state_dict(), said)
 
 
 def load_focus_transformer(path: Path) -> FocusDistanceTransformer:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ...errors import FileError, MissingDependencyError
 from ..layout import Findings, compared, shapes_of
 from ..registry import SDXL_BASE
 from ..state_dict import StateDict, load_network, read_state_dict
+from ..weights import Weights
 from .config import SDXL, Config, SdxlConfig
 
 # Names of the files in a diffusers folder, best first; half precision has half the size.
@@ -82,6 +83,49 @@ def load_unet(base: Path, dtype: torch.dtype, config: SdxlConfig = SDXL) -> Any:
         MissingDependencyError: diffusers is not installed.
     """
     return _load(base, unet_part(config), dtype)
+
+
+def load_other_unet(
+    path: Path,
+    base: Path,
+    weights: Weights,
+    dtype: torch.dtype,
+    config: SdxlConfig = SDXL,
+    extract: Callable[[StateDict], StateDict] = dict,
+) -> Any:
+    """A UNet with the shapes of a base checkpoint's, from a file of its own, on the CPU.
+
+    Args:
+        path: the file, with diffusers' names or those of a single-file checkpoint.
+        base: see `base_of`.
+        weights: what the file should be, for errors.
+        dtype: of its weights.
+        config: of a single-file base.
+        extract: the UNet's tensors out of the file's.
+
+    Raises:
+        FileError: it is missing, unreadable, or for another network.
+        MissingDependencyError: diffusers is not installed.
+    """
+    part = unet_part(replace(config, unet=_config_and_file(base, unet_part(config))[0]))
+    return load_network(
+        lambda: part.make(part.config),
+        path,
+        weights,
+        dtype,
+        convert=lambda state: unet_names(extract(state), part),
+    )
+
+
+def unet_names(state: StateDict, part: Part) -> StateDict:
+    """A UNet's tensors under diffusers' names, whatever a file of it calls them."""
+    for prefix in (part.prefix, part.prefix.removeprefix("model.")):
+        own = {name: one for name, one in state.items() if name.startswith(prefix)}
+        if own:
+            return part.rename(
+                {part.prefix + name.removeprefix(prefix): one for name, one in own.items()}
+            )
+    return {name.removeprefix("unet."): one for name, one in state.items()}
 
 
 def load_vae(base: Path, config: SdxlConfig = SDXL) -> Any:

@@ -363,8 +363,8 @@ class TestTheLens:
             seen.append(picture)
             return picture
 
-        monkeypatch.setattr(handle, "_encoded", encoded)
-        monkeypatch.setattr(handle, "_decoded", lambda vae, latents: latents)
+        monkeypatch.setattr(handle, "encoded", encoded)
+        monkeypatch.setattr(handle, "decoded", lambda vae, latents: latents)
         monkeypatch.setattr(handle, "blurred_latents", lambda *given: given[2])
         image = noise(1, 3, 33, 47)
         picture = render(image, Defocus(torch.ones(1, 1, 33, 47)), tiny_lens)

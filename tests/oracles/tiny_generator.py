@@ -1,0 +1,92 @@
+"""What the EXIF-conditioned generator needs, for the tiny SDXL: students, projection, tokenizer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from focuspuller.models.exif_generator.exif import ExifProjection
+from focuspuller.models.exif_generator.files import ExifMetadata, save_exif_generator
+from focuspuller.models.sdxl.lora import lora_shapes
+from focuspuller.models.sdxl.text import END, START
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .tiny_sdxl import TINY, contiguous, save_diffusers_folder, tiny_networks, unet_name
+from .weights import weights_by_name
+
+# The layers that DMD2's LoRA adapts.
+DMD2_TARGETS = (
+    *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
+    *("conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv"),
+    "time_emb_proj",
+)
+ALPHA = 8.0
+# Of the tiny UNet's time embedding.
+TIME_EMBEDDING = 4 * TINY.unet["block_out_channels"][0]
+METADATA = ExifMetadata("tiny", "CC0-1.0", (1.4, 22.0), (24.0, 200.0))
+
+
+def lora_by_name(unet: Any, rank: int = 4) -> dict[str, Tensor]:
+    """An adapter with the names of `lora_shapes`."""
+    shapes = lora_shapes(unet, DMD2_TARGETS, rank)
+    return {name: 0.3 * weights_by_name(name, shape) for name, shape in shapes.items()}
+
+
+def as_dmd2_writes(lora: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same under the names of DMD2's file, which are those of kohya's scripts."""
+    state: dict[str, Tensor] = {}
+    for name, tensor in lora.items():
+        layer, _, end = name.rpartition(".lora_")
+        flat = "lora_unet_" + layer.replace(".", "_")
+        state[f"{flat}.lora_{'down' if end.startswith('A') else 'up'}.weight"] = tensor
+        state[f"{flat}.alpha"] = torch.tensor(ALPHA)
+    return state
+
+
+def as_comfyui_names(unet: Any) -> dict[str, Tensor]:
+    """A UNet's tensors as in a single-file checkpoint."""
+    return {
+        "model.diffusion_model." + unet_name(name): one for name, one in unet.state_dict().items()
+    }
+
+
+def trained_projection() -> ExifProjection:
+    """A projection that says something."""
+    projection = ExifProjection(16, 24, TIME_EMBEDDING)
+    for name, parameter in projection.named_parameters():
+        parameter.data = weights_by_name(name, tuple(parameter.shape))
+    return projection.eval().requires_grad_(False)
+
+
+def save_tokenizer(folder: Path) -> None:
+    """A vocabulary of letters, and the ends of CLIP's."""
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    pieces = [*letters, *(f"{letter}</w>" for letter in letters)]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    vocabulary |= {"<|startoftext|>": START, "<|endoftext|>": END}
+    folder.mkdir(parents=True)
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+
+
+def save_generator_folders(root: Path) -> dict[str, Any]:
+    """Folders of models with all that Generate All-in-Focus needs.
+
+    `diffusers/TinyXL` with its tokenizer, DMD2's LoRA and UNets, and a trained projection.
+    """
+    networks = tiny_networks()
+    save_diffusers_folder(networks, root / "diffusers" / "TinyXL")
+    save_tokenizer(root / "diffusers" / "TinyXL" / "tokenizer")
+    for folder in ("loras", "diffusion_models", "exif_generator"):
+        (root / folder).mkdir()
+    lora = as_dmd2_writes(lora_by_name(networks["unet"]))
+    save_file(lora, root / "loras" / "dmd2_sdxl_4step_lora_fp16.safetensors")
+    state = contiguous(networks["unet"].state_dict())
+    torch.save(state, root / "diffusion_models" / "dmd2_sdxl_1step_unet_fp16.bin")
+    save_exif_generator(
+        root / "exif_generator" / "trained.safetensors", trained_projection(), METADATA
+    )
+    return networks
