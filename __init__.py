@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .headless.find_focus import FoundFocus, find_focus
     from .headless.fit import fit_bokeh_level, fit_camera
     from .headless.frames import render_frames
+    from .headless.generate import GeneratedScene, generate, generate_image
     from .headless.highlights import compress_highlights, recover_highlights
     from .headless.mask import refine_mask, subject_mask
     from .headless.refocus import deblur, diffcamera, refocus_photo
@@ -48,8 +49,10 @@ if TYPE_CHECKING:
     from .lens.sequence import strength_pull
     from .models.bokehdiff.handle import bokehdiff_lens
     from .models.bokehme.handle import bokehme_lens
+    from .models.exif_generator.handle import Generator, Sampling, open_generator
     from .models.loaded import free_models
     from .nodes import FocusPullerExtension
+    from .photo.contact_sheet import contact_sheet
     from .photo.depth_files import load_depth, save_depth
     from .photo.photo import Photo, load_photo, save_photo
 
@@ -67,29 +70,36 @@ _HOMES = {
     "FocusPath": "lens.focus_path",
     "FocusPullerError": "errors",
     "FoundFocus": "headless.find_focus",
+    "GeneratedScene": "headless.generate",
+    "Generator": "models.exif_generator.handle",
     "Highlights": "lens.highlights",
     "LENSES": "lens.render",
     "Lens": "lens.render",
     "Photo": "photo.photo",
     "RackFocus": "lens.rack_focus",
+    "Sampling": "models.exif_generator.handle",
     "SceneLayer": "lens.scene_layers",
     "bokeh_preview": "headless.aperture_command",
     "bokehdiff_lens": "models.bokehdiff.handle",
     "bokehme_lens": "models.bokehme.handle",
     "compress_highlights": "headless.highlights",
-    "evaluate": "headless.evaluate",
+    "contact_sheet": "photo.contact_sheet",
     "deblur": "headless.refocus",
     "diffcamera": "headless.refocus",
+    "evaluate": "headless.evaluate",
     "fetch_model": "headless.weights",
     "find_focus": "headless.find_focus",
     "estimate_depth": "headless.depth",
     "fit_bokeh_level": "headless.fit",
     "fit_camera": "headless.fit",
     "free_models": "models.loaded",
+    "generate": "headless.generate",
+    "generate_image": "headless.generate",
     "list_models": "headless.weights",
     "load_depth": "photo.depth_files",
     "load_photo": "photo.photo",
     "load_refocus_model": "headless.refocus_model",
+    "open_generator": "models.exif_generator.handle",
     "pull_focus": "lens.focus",
     "recover_highlights": "headless.highlights",
     "refine_depth": "headless.depth",
@@ -121,16 +131,20 @@ __all__ = [
     "FocusPath",
     "FocusPullerError",
     "FoundFocus",
+    "GeneratedScene",
+    "Generator",
     "Highlights",
     "Lens",
     "Photo",
     "RackFocus",
+    "Sampling",
     "SceneLayer",
     "bokeh_preview",
     "bokehdiff_lens",
     "bokehme_lens",
     "comfy_entrypoint",
     "compress_highlights",
+    "contact_sheet",
     "deblur",
     "diffcamera",
     "estimate_depth",
@@ -140,10 +154,13 @@ __all__ = [
     "fit_bokeh_level",
     "fit_camera",
     "free_models",
+    "generate",
+    "generate_image",
     "list_models",
     "load_depth",
     "load_photo",
     "load_refocus_model",
+    "open_generator",
     "pull_focus",
     "recover_highlights",
     "refine_depth",

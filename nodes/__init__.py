@@ -10,6 +10,7 @@ from .depth_estimation import EstimateDepth
 from .find_focus import FindFocus
 from .fit import FitLens
 from .focus import FocusDistance, FocusFromMask, FocusPoint, FocusPull
+from .generate import GenerateAllInFocus
 from .highlights import CompressHighlights, RecoverHighlights
 from .lenses import BokehMeLens, DrBokehLens, LayeredLens, TafLens
 from .mask import RefineMask, SubjectMask
@@ -19,11 +20,13 @@ from .refocus import BokehNet, DeblurNet, DiffCameraRefocus
 from .refocus_model import LoadRefocusModel
 from .refocus_photo import RefocusPhoto
 from .render import DefocusMap, RenderBokeh
+from .sweep import ApertureSweep
 from .video import RenderBokehVideo
 
 NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     LoadPhoto,
     SamplePhoto,
+    GenerateAllInFocus,
     LoadDepth,
     DepthFromImage,
     EstimateDepth,
@@ -55,6 +58,7 @@ NODE_CLASSES: tuple[type[io.ComfyNode], ...] = (
     BokehNet,
     DiffCameraRefocus,
     RefocusPhoto,
+    ApertureSweep,
     FitLens,
     CompressHighlights,
     Compare,

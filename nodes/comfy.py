@@ -52,12 +52,14 @@ __all__ = [
     "model_path",
     "output_target",
     "progress",
+    "progress_with_latents",
     "progress_with_previews",
     "render_device",
     "serve",
     "shared_folders",
     "stop_if_asked",
     "temp_path",
+    "tokenizer_folders",
     "ui",
     "video_from_file",
     "video_in_memory",
@@ -217,10 +219,9 @@ def progress(total: int) -> Callable[[int], None]:
         host = current_host()
         return lambda done: host.step(done, total)
     bar = _comfy("comfy.utils").ProgressBar(total)
-    management = _comfy("comfy.model_management")
 
     def report(done: int) -> None:
-        management.throw_exception_if_processing_interrupted()
+        stop_if_asked()
         bar.update_absolute(done)
 
     return report
@@ -251,6 +252,26 @@ def progress_with_previews() -> Callable[[int, int, Callable[[], Tensor]], None]
     return report
 
 
+def progress_with_latents(total: int) -> Callable[[int, Tensor], None]:
+    """As `progress`, with the clean latents of SDXL that there are so far, `[B,4,h,w]`.
+
+    Inside ComfyUI the first picture of them is shown as ComfyUI shows those of its own samplers.
+    """
+    if not INSIDE_COMFYUI:
+        host = current_host()
+        return lambda done, latents: host.step(done, total)
+    bar = _comfy("comfy.utils").ProgressBar(total)
+    sdxl = _comfy("comfy.latent_formats").SDXL()
+    previewer = _comfy("latent_preview").get_previewer(render_device(), sdxl)
+
+    def report(done: int, latents: Tensor) -> None:
+        stop_if_asked()
+        preview = previewer and previewer.decode_latent_to_preview_image("JPEG", latents[:1])
+        bar.update_absolute(done, preview=preview)
+
+    return report
+
+
 def stop_if_asked() -> None:
     """Raises when the user has asked ComfyUI to stop."""
     if INSIDE_COMFYUI:
@@ -261,6 +282,13 @@ def _as_preview(picture: Tensor) -> tuple[str, Image.Image, int]:
     """A small picture as ComfyUI's progress bar takes it: format, picture, longest side."""
     pixels = (picture[0].movedim(0, -1) * 255.0).round().to("cpu", torch.uint8)
     return "JPEG", Image.fromarray(pixels.numpy()), PREVIEW_SIDE
+
+
+def tokenizer_folders() -> list[Path]:
+    """Folders with CLIP's vocabulary that the host brings."""
+    if not INSIDE_COMFYUI:
+        return []
+    return [Path(_comfy("comfy.sd1_clip").__file__ or "").parent / "sd1_tokenizer"]
 
 
 def metadata_enabled() -> bool:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from ..models.loaded import stamp_of
 from ..models.places import folders_for
 from ..models.registry import SDXL_BASE
 from ..models.sdxl.base import base_of
+from ..models.weights import Weights
 from .comfy import io
 from .weights import AUTOMATIC, weights_fingerprint, weights_input, weights_path
 
+Bases = Weights | Sequence[Weights]
 
-def base_input(name: str, tooltip: str) -> io.Combo.Input:
-    """A choice of SDXL checkpoints: "automatic", files, and folders of diffusers."""
-    port = weights_input(name, SDXL_BASE, tooltip)
+
+def base_input(name: str, tooltip: str, bases: Bases = SDXL_BASE) -> io.Combo.Input:
+    """A choice of SDXL checkpoints: "automatic", files, and folders of diffusers.
+
+    Args:
+        name: of the input.
+        tooltip: what the checkpoint is.
+        bases: what "automatic" looks for, best first.
+    """
+    port = weights_input(name, bases, tooltip)
     files = [option for option in port.options or [] if option not in (AUTOMATIC, *_inner_files())]
     options = [AUTOMATIC, *files, *_folders()]
     return io.Combo.Input(
@@ -23,22 +32,22 @@ def base_input(name: str, tooltip: str) -> io.Combo.Input:
     )
 
 
-def base_path(name: str) -> Path:
+def base_path(name: str, bases: Bases = SDXL_BASE) -> Path:
     """The checkpoint that a choice of `base_input` means.
 
     Raises:
         FileError: there is none.
     """
     folder = _folders().get(name)
-    path = folder or weights_path(name, SDXL_BASE)
+    path = folder or weights_path(name, bases)
     assert path is not None  # "none" is not offered.
     return base_of(path)
 
 
-def base_fingerprint(name: str) -> Hashable:
+def base_fingerprint(name: str, bases: Bases = SDXL_BASE) -> Hashable:
     """For `fingerprint_inputs`: changes when the choice or the checkpoint does."""
     folder = _folders().get(name)
-    return (name, stamp_of(folder)) if folder else weights_fingerprint(name, SDXL_BASE)
+    return (name, stamp_of(folder)) if folder else weights_fingerprint(name, bases)
 
 
 def _folders() -> dict[str, Path]:

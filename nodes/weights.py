@@ -30,6 +30,7 @@ def weights_input(
     *,
     can_be_none: bool = False,
     optional: bool = True,
+    default: str | None = None,
 ) -> io.Combo.Input:
     """A choice of weights: "automatic", or one of the files in their folders.
 
@@ -39,6 +40,7 @@ def weights_input(
         tooltip: what the weights are. Where they belong is added.
         can_be_none: offer "none" first; the node works without.
         optional: the input may be missing in a workflow.
+        default: by default the first of the choices.
     """
     files = [file for kind in _kinds(weights) for file in model_files(kind, WEIGHT_SUFFIXES)]
     options = [*([NONE] if can_be_none else []), AUTOMATIC, *dict.fromkeys(files)]
@@ -46,7 +48,7 @@ def weights_input(
     return io.Combo.Input(
         name,
         options=options,
-        default=options[0],
+        default=default or options[0],
         optional=optional,
         tooltip=f"{tooltip}, from {folders}. {AUTOMATIC}: found by its published name, also in the "
         "Hugging Face cache.",

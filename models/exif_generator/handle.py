@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from ..registry import DMD2_LORA, EXIF_GENERATOR, GENERATOR_BASES, STUDENTS
 from ..sdxl.base import base_of, load_text_encoders, load_unet, load_vae
 from ..sdxl.pictures import PX_PER_LATENT, decoded
 from ..sdxl.text import LENGTH, PromptEmbedding, embedded_prompt
-from ..sdxl.tokenizer import words_of
+from ..sdxl.tokenizer import tokenizer_for, words_of
 from .denoiser import Denoiser
 from .exif import Exif, ExifProjection, exif_conditioned
 from .files import exif_metadata, load_projection
@@ -62,11 +62,13 @@ class Generator:
         base: SDXL checkpoint: a single file, or a folder in diffusers' layout.
         student: few-step UNet or LoRA; None: SDXL itself, in many steps with guidance.
         projection: file with an EXIF projection; None: not told of the camera.
+        tokenizer: folder with CLIP's vocabulary; None: wherever there is one, when it is needed.
     """
 
     base: Path
     student: Path | None = None
     projection: Path | None = None
+    tokenizer: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,10 @@ class Sampling:
 
 
 def open_generator(
-    base: PathLike | None = None, student: PathLike = AUTOMATIC, projection: PathLike = AUTOMATIC
+    base: PathLike | None = None,
+    student: PathLike = AUTOMATIC,
+    projection: PathLike = AUTOMATIC,
+    tokenizer: PathLike | None = None,
 ) -> Generator:
     """The weights to generate with. They are loaded when they are used.
 
@@ -120,13 +125,19 @@ def open_generator(
         student: path; "automatic": a trained generator of ours, else DMD2's; "none": SDXL itself.
         projection: path; "automatic": that of the student's file, else a trained one if there is
             one; "none".
+        tokenizer: folder with CLIP's vocab.json and merges.txt. None looks for it: in a base that
+            is a folder, in the folders of models, in the Hugging Face cache.
 
     Raises:
         FileError: weights are missing. Says how to get them.
+
+    Example:
+        >>> generator = open_generator("sd_xl_base_1.0.safetensors")  # doctest: +SKIP
     """
     checkpoint = base_of(located(GENERATOR_BASES, base))
     chosen = None if student == NONE else _student(student)
-    return Generator(checkpoint, chosen, _projection(projection, chosen))
+    words = None if tokenizer is None else Path(tokenizer)
+    return Generator(checkpoint, chosen, _projection(projection, chosen), words)
 
 
 def _student(given: PathLike) -> Path:
@@ -151,27 +162,31 @@ def _projection(given: PathLike, student: Path | None) -> Path | None:
 
 @torch.no_grad()
 def embedded_prompts(
-    prompts: Sequence[str], base: Path, tokenizer: Path, device: torch.device
+    prompts: Sequence[str],
+    generator: Generator,
+    device: torch.device,
+    tokenizers: Iterable[Path] = (),
 ) -> list[PromptEmbedding]:
     """What SDXL's text encoders make of prompts, on the CPU.
 
     Args:
         prompts: texts.
-        base: with the text encoders.
-        tokenizer: folder with CLIP's vocabulary.
+        generator: whose base has the text encoders.
         device: where to compute.
+        tokenizers: further folders that may have CLIP's vocabulary.
 
     Raises:
-        FileError: the checkpoint has no text encoders, or the tokenizer cannot be read.
+        FileError: there is no vocabulary, or the checkpoint has no text encoders.
         MissingDependencyError: diffusers or transformers is not installed.
     """
-    every = [words_of(prompt, tokenizer) for prompt in prompts]
+    folder = tokenizer_for(generator.base, generator.tokenizer, tokenizers)
+    every = [words_of(prompt, folder) for prompt in prompts]
     for words in every:
         if len(words) > LENGTH - 2:
             logger.warning(
                 "A prompt of %d words and parts of words: SDXL reads %d.", len(words), LENGTH - 2
             )
-    encoders = loaded(load_text_encoders, base, compute_dtype(device, DTYPES))
+    encoders = loaded(load_text_encoders, generator.base, compute_dtype(device, DTYPES))
     with lent(encoders, device):
         embeddings = [embedded_prompt(words, *encoders) for words in every]
     return [PromptEmbedding(*(part.float().cpu() for part in one)) for one in embeddings]
@@ -205,11 +220,14 @@ def generate(
 
     Raises:
         FileError: weights are missing, unreadable or for another network.
-        InputError: the student cannot do so many steps.
+        InputError: the student cannot do so many steps, or the prompt is another model's.
         MissingDependencyError: diffusers is not installed.
     """
     timesteps = _timesteps(generator, sampling)
     networks = _networks(generator, compute_dtype(device, DTYPES))
+    _check_width(networks.unet, prompt, "prompt")
+    if negative is not None:
+        _check_width(networks.unet, negative, "negative")
     exif = _told(generator, camera)
     vae = loaded(load_vae, generator.base)
     denoiser = _denoiser(generator, networks.unet, prompt, negative, sampling.guidance)
@@ -225,6 +243,13 @@ def generate(
             latents = _latents(generator, denoiser, noise, timesteps, report)
         pictures.append(decoded(vae, latents).cpu())
     return torch.cat(pictures)
+
+
+def _check_width(unet: Any, prompt: PromptEmbedding, subject: str) -> None:
+    wanted = unet.config.cross_attention_dim
+    if prompt.tokens.ndim != 3 or prompt.tokens.shape[-1] != wanted:
+        received = f"a prompt encoded as {list(prompt.tokens.shape)}, not [1, tokens, {wanted}]"
+        raise InputError(subject, received, "Encode it with the CLIP of an SDXL checkpoint.")
 
 
 class _Networks(NamedTuple):

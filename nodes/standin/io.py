@@ -113,6 +113,7 @@ Clip = Custom("CLIP")
 Vae = Custom("VAE")
 Mask = Custom("MASK")
 Video = Custom("VIDEO")
+Conditioning = Custom("CONDITIONING")
 
 
 class Float:

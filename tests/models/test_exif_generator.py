@@ -444,7 +444,7 @@ class TestPrompts:
 
     def test_embeddings_are_those_of_the_encoders(self, base: Path, networks) -> None:
         folder = tokenizer_for(base)
-        found = embedded_prompts(["ab", ""], base, folder, CPU)
+        found = embedded_prompts(["ab", ""], Generator(base), CPU)
         encoders = networks["text_encoder"], networks["text_encoder_2"]
         expected = embedded_prompt(words_of("ab", folder), *encoders)
         torch.testing.assert_close(found[0].tokens, expected.tokens)
@@ -453,7 +453,7 @@ class TestPrompts:
 
     def test_a_prompt_that_is_too_long_is_told(self, base: Path, caplog) -> None:
         with caplog.at_level(logging.WARNING):
-            embedded_prompts(["a b " * 50], base, tokenizer_for(base), CPU)
+            embedded_prompts(["a b " * 50], Generator(base), CPU)
         assert "SDXL reads 75" in caplog.text
 
 
@@ -505,6 +505,11 @@ class TestGenerating:
         sampling = replace(SMALL, steps=2)
         picture = generate(Generator(base), longer, sampling, CPU, negative=prompt)
         assert picture.isfinite().all()
+
+    def test_prompts_of_another_model_are_refused(self, base, lora) -> None:
+        other = PromptEmbedding(torch.zeros(1, 77, 768), torch.zeros(1, 768))
+        with pytest.raises(InputError, match=r"\[1, 77, 768\], not \[1, tokens, 40\]"):
+            generate(Generator(base, lora), other, SMALL, CPU)
 
     def test_progress_comes_after_every_step_and_can_stop(self, base, lora, prompt) -> None:
         told: list[tuple[float, tuple[int, ...]]] = []

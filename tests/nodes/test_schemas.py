@@ -20,6 +20,7 @@ HELP_PAGES = ROOT / "web" / "docs"
 NODE_IDS = [
     "FocusPullerAlignDepth",
     "FocusPullerAperture",
+    "FocusPullerApertureSweep",
     "FocusPullerBokehDiffLens",
     "FocusPullerBokehMeLens",
     "FocusPullerBokehNet",
@@ -39,6 +40,7 @@ NODE_IDS = [
     "FocusPullerFocusFromMask",
     "FocusPullerFocusPoint",
     "FocusPullerFocusPull",
+    "FocusPullerGenerateAllInFocus",
     "FocusPullerLayeredLens",
     "FocusPullerLoadDepth",
     "FocusPullerLoadPhoto",
@@ -65,6 +67,10 @@ INPUT_IDS = {
     "FocusPullerAperture": [
         *["blades", "rotation_degrees", "roundness", "shape", "squeeze", "obstruction"],
         *["spherical_aberration", "cats_eye", "swirl", "axial_chromatism"],
+    ],
+    "FocusPullerApertureSweep": [
+        *["image", "defocus", "f_numbers", "f_number", "columns", "captions", "camera", "lens"],
+        "aperture",
     ],
     "FocusPullerBokehDiffLens": ["strength", "weights", "base"],
     "FocusPullerBokehMeLens": [
@@ -102,6 +108,10 @@ INPUT_IDS = {
     "FocusPullerFocusFromMask": ["depth", "mask", "focus_range"],
     "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range", "also_sharp"],
     "FocusPullerFocusPull": ["start", "end", "frames", "easing"],
+    "FocusPullerGenerateAllInFocus": [
+        *["prompt", "width", "height", "seed", "batch", "steps", "guidance", "conditioning"],
+        *["student", "exif_projection", "base", "camera", "positive", "negative"],
+    ],
     "FocusPullerLayeredLens": ["repair_depth"],
     "FocusPullerLoadDepth": ["file", "encoding", "near_is_white", "near_m", "far_m"],
     "FocusPullerLoadPhoto": ["photo"],
