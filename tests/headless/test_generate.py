@@ -13,12 +13,9 @@ from focuspuller.errors import InputError
 from focuspuller.headless import generate as module
 from focuspuller.headless.cli import main
 from focuspuller.lens.sweep import APERTURES
-from focuspuller.models.focus_distance.files import save_focus_transformer
 from focuspuller.models.loaded import forget_models
 from focuspuller.photo.contact_sheet import GAP_PX
-from oracles.depth_networks import TINY_DEPTH_PRO, by_name
-from oracles.tiny_generator import save_generator_folders
-from oracles.vst import trained_transformer
+from oracles.tiny_generator import save_pipeline_folders
 from PIL import Image
 
 pytest.importorskip("diffusers")
@@ -31,25 +28,19 @@ ARGUMENTS = ["--width", "64", "--height", "64", "--f-number", "0.2", "--device",
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folders of models with all that the pipeline needs."""
     root = tmp_path_factory.mktemp("models")
-    save_generator_folders(root)
-    for folder in ("depth_pro", "focus_distance"):
-        (root / folder).mkdir()
-    torch.save(by_name(TINY_DEPTH_PRO), root / "depth_pro" / "depth_pro.pt")
-    path = root / "focus_distance" / "focus_distance.safetensors"
-    save_focus_transformer(path, trained_transformer(), "RGBD_VST", "CC0")
-    return root
+    save_pipeline_folders(root)
+    yield root
+    forget_models()
 
 
 @pytest.fixture(autouse=True)
-def models(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def models(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("focuspuller.models.places._in_hub_cache", lambda weights: None)
     monkeypatch.setenv("FOCUSPULLER_MODELS", str(root))
-    yield root
-    forget_models()
 
 
 @pytest.fixture
@@ -185,7 +176,7 @@ class TestCommand:
         assert self.run(base, "-o", "out/dog.png", "--depth-out", "dog.npz") == 0
         assert capsys.readouterr().out.split() == ["dog.npz", "out/dog.png"]
         photo = fp.load_photo("out/dog.png")
-        np.testing.assert_allclose(photo.image, scene.render(), atol=0.6 / 255)
+        np.testing.assert_allclose(photo.image, scene.render().clip(0, 1), atol=0.6 / 255)
         assert photo.camera_data.f_number == pytest.approx(0.2)
         depth = fp.load_depth("dog.npz")
         torch.testing.assert_close(depth.disparity, scene.depth.disparity)
@@ -203,7 +194,7 @@ class TestCommand:
     def test_a_sweep_as_pictures(self, base, scene) -> None:
         assert self.run(base, "-o", "sweep/%d.png", "--sweep", "0.2,0.8") == 0
         second = fp.load_photo("sweep/2.png")
-        np.testing.assert_allclose(second.image, scene.render(0.8), atol=0.6 / 255)
+        np.testing.assert_allclose(second.image, scene.render(0.8).clip(0, 1), atol=0.6 / 255)
         assert second.camera_data.f_number == pytest.approx(0.8)
 
     def test_a_sweep_as_a_contact_sheet(self, base) -> None:

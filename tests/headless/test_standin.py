@@ -9,6 +9,7 @@ import sys
 from enum import Enum
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -203,10 +204,15 @@ class StoppedError(Exception):
 
 
 @pytest.fixture
-def inside_comfyui(tmp_path: Path, monkeypatch) -> ModuleType:
+def updates() -> list[Any]:
+    """What ComfyUI's progress bar was told: steps and previews."""
+    return []
+
+
+@pytest.fixture
+def inside_comfyui(tmp_path: Path, monkeypatch, updates: list[Any]) -> ModuleType:
     """`nodes.comfy` as it is when ComfyUI imports it; ComfyUI itself is faked."""
     (tmp_path / "in.png").touch()
-    updates: list[int] = []
     folders: dict[str, str] = {}
 
     def throw() -> None:
@@ -234,8 +240,17 @@ def inside_comfyui(tmp_path: Path, monkeypatch) -> ModuleType:
             ),
         ),
         "comfy.utils": SimpleNamespace(
-            ProgressBar=lambda total: SimpleNamespace(update_absolute=updates.append)
+            ProgressBar=lambda total: SimpleNamespace(
+                update_absolute=lambda done, preview=None: updates.append((done, preview))
+            )
         ),
+        "comfy.latent_formats": SimpleNamespace(SDXL=lambda: "SDXL's latents"),
+        "latent_preview": SimpleNamespace(
+            get_previewer=lambda device, latents: SimpleNamespace(
+                decode_latent_to_preview_image=lambda form, pictures: (form, len(pictures), latents)
+            )
+        ),
+        "comfy.sd1_clip": SimpleNamespace(__file__="/comfyui/comfy/sd1_clip.py"),
         "comfy.model_management": SimpleNamespace(
             get_torch_device=lambda: torch.device("meta"),
             intermediate_device=lambda: torch.device("cpu"),
@@ -281,6 +296,15 @@ def test_inside_comfyui_weights_are_in_its_folder_of_models(inside_comfyui):
 
 def test_inside_comfyui_its_model_management_lends(inside_comfyui):
     assert isinstance(lending.current_lender(), ComfyLender)
+
+
+def test_inside_comfyui_latents_are_shown_as_the_user_wants_previews(inside_comfyui, updates):
+    inside_comfyui.progress_with_latents(3)(1, torch.zeros(2, 4, 8, 8))
+    assert updates == [(1, ("JPEG", 1, "SDXL's latents"))]
+
+
+def test_inside_comfyui_its_vocabulary_reads_prompts(inside_comfyui):
+    assert inside_comfyui.tokenizer_folders() == [Path("/comfyui/comfy/sd1_tokenizer")]
 
 
 def test_inside_comfyui_progress_stops_when_the_user_asks(inside_comfyui):

@@ -83,17 +83,17 @@ def prompt(networks: dict[str, Any]) -> PromptEmbedding:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("models")
     save_generator_folders(root)
-    return root
+    yield root
+    forget_models()
 
 
 @pytest.fixture(autouse=True)
-def models(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def models(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("focuspuller.models.places._in_hub_cache", lambda weights: None)
     monkeypatch.setenv("FOCUSPULLER_MODELS", str(root))
-    yield root
-    forget_models()
 
 
 @pytest.fixture

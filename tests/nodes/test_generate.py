@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from focuspuller.errors import FileError
 from focuspuller.lens.optics import Camera
 from focuspuller.models.exif_generator.handle import Generator, embedded_prompts
 from focuspuller.models.loaded import forget_models
@@ -36,10 +37,11 @@ ONE_STEP = "dmd2_sdxl_1step_unet_fp16.bin"
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("models")
     save_generator_folders(root)
-    return root
+    yield root
+    forget_models()
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +50,6 @@ def models(host: Host, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("FOCUSPULLER_MODELS", str(root))
     with installed_host(replace(host, model_roots=[root])):
         yield root
-    forget_models()
 
 
 def drawn(**changes: Any) -> Tensor:
@@ -142,20 +143,12 @@ def test_what_cannot_be_used_is_refused(refuses: Any, root: Path) -> None:
     assert "multiple of 8" in refuses(GenerateAllInFocus, "width", **GIVEN | {"width": 100})
 
 
-def test_missing_weights_are_named(refuses: Any, host: Host, tmp_path: Path) -> None:
-    with installed_host(replace(host, model_roots=[tmp_path])):
-        given = GIVEN | {"base": "automatic"}
-        name = "sd_xl_base_1.0.safetensors"
-        assert "models fetch sdxl" in refuses_file(GenerateAllInFocus, name, given)
-
-
-def refuses_file(node: Any, name: str, given: dict[str, Any]) -> str:
-    from focuspuller.errors import FileError
-
-    with pytest.raises(FileError) as caught:
-        node.execute(**given)
-    assert caught.value.subject == name
-    return str(caught.value)
+def test_missing_weights_are_named(host: Host, tmp_path: Path) -> None:
+    empty = installed_host(replace(host, model_roots=[tmp_path]))
+    with empty, pytest.raises(FileError, match="models fetch sdxl") as caught:
+        drawn(base="automatic")
+    assert caught.value.subject == "sd_xl_base_1.0.safetensors"
+    assert caught.value.node == "Generate All-in-Focus"
 
 
 def test_progress_is_reported(host: Host, root: Path) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from focuspuller.models.exif_generator.exif import ExifProjection
 from focuspuller.models.exif_generator.files import ExifMetadata, save_exif_generator
+from focuspuller.models.focus_distance.files import save_focus_transformer
 from focuspuller.models.sdxl.lora import lora_shapes
 from focuspuller.models.sdxl.text import END, START
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .depth_networks import TINY_DEPTH_PRO, by_name
 from .tiny_sdxl import TINY, contiguous, save_diffusers_folder, tiny_networks, unet_name
+from .vst import trained_transformer
 from .weights import weights_by_name
 
 # The layers that DMD2's LoRA adapts.
@@ -90,3 +93,13 @@ def save_generator_folders(root: Path) -> dict[str, Any]:
         root / "exif_generator" / "trained.safetensors", trained_projection(), METADATA
     )
     return networks
+
+
+def save_pipeline_folders(root: Path) -> None:
+    """The same with what finds depth, in metres, and focus: all of `focuspuller.generate`."""
+    save_generator_folders(root)
+    for folder in ("depth_pro", "focus_distance"):
+        (root / folder).mkdir()
+    torch.save(by_name(TINY_DEPTH_PRO), root / "depth_pro" / "depth_pro.pt")
+    path = root / "focus_distance" / "focus_distance.safetensors"
+    save_focus_transformer(path, trained_transformer(), "RGBD_VST", "CC0-1.0")

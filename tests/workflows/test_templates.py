@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import focuspuller as fp
 import numpy as np
@@ -14,15 +15,18 @@ import torch
 from focuspuller.headless import core_pixels
 from focuspuller.headless.catalog import WIDGET_TYPES
 from focuspuller.headless.core_nodes import CORE_NODES
+from focuspuller.models.loaded import forget_models
 from focuspuller.models.registry import ALL_WEIGHTS
 from focuspuller.nodes import NODE_CLASSES
 from focuspuller.photo.video import VideoFile
+from oracles.tiny_generator import save_pipeline_folders
 from PIL import Image
 from safetensors.torch import save_file
 
 FOLDER = Path(fp.__file__).parent / "workflows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
-SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in (*NODE_CLASSES, *CORE_NODES)}
+NODES = {node.GET_SCHEMA().node_id: node for node in (*NODE_CLASSES, *CORE_NODES)}
+SCHEMAS = {name: node.GET_SCHEMA() for name, node in NODES.items()}
 # Those that need a user's weights, and what a user has to choose in them.
 WITH_WEIGHTS = {
     "aperture_shape": {"Load Refocus Model.aperture": "shapes.safetensors"},
@@ -43,9 +47,12 @@ QUICK = {
 # Of what is out of focus, as part of the sample's: soap bubbles have bright rims.
 MOST_DETAIL = {"creative_aperture": 0.8}
 
+# Needs weights; see TestGenerating.
+GENERATING = "generate_and_refocus"
+
 every_template = pytest.mark.parametrize("name", NAMES)
 every_complete_template = pytest.mark.parametrize(
-    "name", [name for name in NAMES if name not in WITH_WEIGHTS]
+    "name", [name for name in NAMES if name not in (*WITH_WEIGHTS, GENERATING)]
 )
 
 
@@ -217,3 +224,81 @@ def test_a_real_comfyui_renders_the_same_pixels(name, tmp_path):
     assert len(here.files) == len(there.files) > 0
     for mine, theirs in zip(here.files, there.files, strict=True):
         np.testing.assert_array_equal(pixels(mine), pixels(theirs))
+
+
+class TestGenerating:
+    """The template that generates, with tiny networks."""
+
+    SETTINGS: ClassVar[dict[str, Any]] = {
+        "Generate All-in-Focus.base": "TinyXL",
+        "Generate All-in-Focus.width": 64,
+        "Generate All-in-Focus.height": 64,
+        "Lens: change this.f_number": 0.2,
+        "Aperture Sweep.f_numbers": "0.2, 0.8",
+    }
+
+    @pytest.fixture(autouse=True)
+    def models(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        pytest.importorskip("diffusers")
+        pytest.importorskip("transformers")
+        monkeypatch.setattr("focuspuller.models.places._in_hub_cache", lambda weights: None)
+        monkeypatch.setenv("FOCUSPULLER_MODELS", str(tmp_path / "models"))
+        save_pipeline_folders(tmp_path / "models")
+        yield tmp_path / "models"
+        forget_models()
+
+    def test_it_generates_and_renders_what_the_python_call_does(
+        self, tmp_path: Path, models: Path
+    ) -> None:
+        workflow = api_form(GENERATING)
+        for node in workflow.values():
+            if node["class_type"] == "FocusPullerSavePhoto":
+                node["inputs"]["format"] = "PNG"
+        result = fp.run_workflow(
+            workflow, out_dir=tmp_path / "out", settings=self.SETTINGS, device="cpu"
+        )
+        scene = fp.generate(
+            workflow["2"]["inputs"]["prompt"],
+            camera=fp.Camera(50.0, 0.2),
+            sampling=fp.Sampling(64, 64, seed=1),
+            generator=fp.open_generator(models / "diffusers" / "TinyXL"),
+            device="cpu",
+        )
+        (picture,) = result.files
+        np.testing.assert_allclose(
+            pixels(picture) / 255.0, scene.render().clip(0, 1), atol=0.6 / 255
+        )
+        (sheet,) = (one for one in result.previews if "contact-sheet" in one.name)
+        assert pixels(sheet).shape == (64, 132, 3)
+
+    def test_only_what_follows_the_lens_runs_again_when_the_lens_changes(self) -> None:
+        """ComfyUI keeps a node's result while its inputs, those of all nodes before it, and their
+        fingerprints stay the same."""
+        before, after = api_form(GENERATING), api_form(GENERATING)
+        after["5"]["inputs"]["f_number"] = 8.0
+        changed = {
+            number for number in before if signature(before, number) != signature(after, number)
+        }
+        kinds = {before[number]["class_type"].removeprefix("FocusPuller") for number in changed}
+        assert kinds == {
+            *("Camera", "DefocusMap", "RenderBokeh", "SavePhoto", "ApertureSweep"),
+            "PreviewImage",
+        }
+        assert "1" not in changed  # The scene's camera is another.
+
+
+def signature(workflow: dict[str, Any], number: str) -> tuple[Any, ...]:
+    """What ComfyUI compares: the inputs and fingerprints of a node and of all before it."""
+    node = workflow[number]
+    kind = NODES[node["class_type"]]
+    typed = {
+        name: None if isinstance(value, list) else value for name, value in node["inputs"].items()
+    }
+    fingerprint = getattr(kind, "fingerprint_inputs", None)
+    own = fingerprint(**typed) if fingerprint else ()
+    before = [
+        (name, signature(workflow, value[0]))
+        for name, value in sorted(node["inputs"].items())
+        if isinstance(value, list)
+    ]
+    return node["class_type"], own, tuple(sorted(typed.items(), key=str)), tuple(before)
