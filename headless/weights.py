@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..errors import DownloadError, FileError
+from ..errors import DownloadError, FileError, MissingDependencyError
 from ..models.download import OnBytes, Remote, download, file_sha256, inspected
 from ..models.layout import Findings, not_finite
 from ..models.places import folders_for, found, missing
@@ -188,11 +188,22 @@ def _check_announced(downloads: Iterable[Download]) -> None:
 def _verdict_of_file(path: Path) -> Verdict:
     """The verdict on a file by its name; where that says nothing, on what it comes closest to."""
     named = [one for one in ALL_WEIGHTS if _is_named(one, path)]
-    candidates = named or [one for one in ALL_WEIGHTS if one.check and not one.subfolder]
-    verdicts = [verdict_on(one, path) for one in candidates]
+    if named:
+        verdicts = [verdict_on(one, path) for one in named]
+    else:
+        others = (one for one in ALL_WEIGHTS if one.check and not one.subfolder)
+        verdicts = [verdict for one in others if (verdict := _guess(one, path))]
     if not verdicts:
         raise FileError(str(path), "a file of unknown name", "Give a name of the list.")
     return min(verdicts, key=lambda verdict: verdict.findings.count)
+
+
+def _guess(weights: Weights, path: Path) -> Verdict | None:
+    """The verdict on a file that may be anything; None where the check needs a missing library."""
+    try:
+        return verdict_on(weights, path)
+    except MissingDependencyError:
+        return None
 
 
 def _is_named(weights: Weights, path: Path) -> bool:

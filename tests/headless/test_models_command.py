@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -145,6 +146,15 @@ class TestVerify:
         (verdict,) = fp.verify_model(tmp_path / "mine.pth")
         assert verdict.weights.name == "bokehme-iunet"
         assert verdict.fits
+
+    def test_networks_whose_library_is_missing_are_no_guess(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "diffusers", None)
+        torch.save(filled(ARNet()).state_dict(), tmp_path / "mine.pth")
+        (verdict,) = fp.verify_model(tmp_path / "mine.pth")
+        assert verdict.fits
+        assert verdict.weights.name == "bokehme-arnet"
 
     def test_a_damaged_file(self, cli, tmp_path, arnet):
         (tmp_path / "arnet.pth").write_bytes(arnet[:1000])
