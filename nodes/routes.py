@@ -1,10 +1,10 @@
-"""What the browser asks for before anything has run: picture, depth and camera of a photo's file.
+"""What the browser asks for before anything has run: what is in a photo's file.
 
-    GET /focuspuller/photos/{sample|input}/{picture|depth|camera}?name=NAME
+    GET /focuspuller/photos/{sample|input}/{picture|depth|camera|facts}?name=NAME
 
 `name` is the value of Sample Photo or Load Photo. Only what these nodes would load is answered, and
 only from ComfyUI's input, output and temp folders; everything else is "not found". A photo without
-depth is answered with "no content".
+depth is answered with "no content". The facts are numbers as JSON: camera and sizes, null if unknown.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def register_routes() -> None:
 
 
 async def photo_part(request: web.Request) -> web.Response:
-    """Answer a request with the picture, the depth or the camera of a photo."""
+    """Answer a request with a part of a photo."""
     from aiohttp import web
 
     path = _photo_path(request.match_info["source"], request.query.get("name", ""))
@@ -105,10 +105,23 @@ def _camera(photo: Photo) -> Part:
     return Part(json.dumps(told).encode(), "application/json", {})
 
 
+def _facts(photo: Photo) -> Part:
+    camera, depth = photo.camera_data, photo.depth
+    facts = {
+        "longest_edge": max(photo.image.shape[:2]),
+        "depth_longest_edge": None if depth is None else max(depth.size),
+        "focal_length_mm": camera.focal_length_mm,
+        "f_number": camera.f_number,
+        "sensor_width_mm": camera.sensor_width_mm,
+    }
+    return Part(json.dumps(facts).encode(), "application/json", {})
+
+
 PARTS: dict[str, Callable[[Photo], Part | None]] = {
     "picture": _picture,
     "depth": _depth,
     "camera": _camera,
+    "facts": _facts,
 }
 
 

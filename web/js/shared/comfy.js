@@ -24,6 +24,9 @@ const PHOTO_NODES = {
 // What browsers show.
 const PICTURE = /\.(jpe?g|png|webp|gif|bmp|avif)$/i;
 
+// LiteGraph's modes of a node that does not run.
+const LiteGraphMode = { NEVER: 2, BYPASS: 4 };
+
 export { app };
 
 /**
@@ -90,6 +93,111 @@ export function isLinked(node, name) {
 }
 
 /**
+ * What a widget is set to, or the value that is linked to it where that is a node of a single value.
+ * @param {ComfyNode} node
+ * @param {string} name
+ * @returns {unknown} undefined: only known when the graph has run.
+ */
+export function valueOf(node, name) {
+  if (!isLinked(node, name)) return widgetOf(node, name)?.value;
+  const source = sourceOf(node, name);
+  return source?.comfyClass?.startsWith("Primitive") ? widgetOf(source, "value")?.value : undefined;
+}
+
+/**
+ * The node that feeds an input; null where none does, or one that is switched off.
+ * @param {ComfyNode} node
+ * @param {string} name
+ * @returns {ComfyNode | null}
+ */
+export function sourceOf(node, name) {
+  const slot = (node.inputs ?? []).findIndex((input) => input.name === name);
+  const source = slot < 0 ? null : /** @type {ComfyNode | null} */ (node.getInputNode(slot));
+  if (!source || source.mode === LiteGraphMode.NEVER || source.mode === LiteGraphMode.BYPASS) {
+    return null;
+  }
+  return source.type === "Reroute" ? sourceOf(source, source.inputs?.[0]?.name ?? "") : source;
+}
+
+/**
+ * The nodes that take an output of a type.
+ * @param {ComfyNode} node
+ * @param {string} type
+ * @returns {ComfyNode[]}
+ */
+export function nodesFedBy(node, type) {
+  return (node.outputs ?? []).flatMap((output, slot) =>
+    output.type === type ? (node.getOutputNodes(slot) ?? []) : [],
+  );
+}
+
+/** @type {WeakMap<Widget, Set<() => void>>} */
+const listeners = new WeakMap();
+
+/**
+ * Call `act` whenever the user, or a script, changes a widget of these nodes.
+ * @param {readonly ComfyNode[]} nodes
+ * @param {() => void} act
+ * @returns {() => void} Stops that.
+ */
+export function widgetsChanged(nodes, act) {
+  const heard = nodes.flatMap((node) => (node.widgets ?? []).map(listenersOf));
+  for (const each of heard) each.add(act);
+  return () => heard.forEach((each) => each.delete(act));
+}
+
+/** @param {Widget} widget */
+function listenersOf(widget) {
+  const known = listeners.get(widget);
+  if (known) return known;
+  /** @type {Set<() => void>} */
+  const made = new Set();
+  listeners.set(widget, made);
+  after(widget, "callback", () => [...made].forEach((act) => act()));
+  return made;
+}
+
+/**
+ * A setting of ComfyUI's that is on or off, on at first.
+ * @param {{ id: string, name: string, tooltip: string }} setting
+ */
+export function addSwitch({ id, name, tooltip }) {
+  /** @type {Set<() => void>} */
+  const users = new Set();
+  const onChange = () => users.forEach((act) => act());
+  const category = ["Focus Puller", name, name];
+  app.registerExtension({
+    name: `${id}.Setting`,
+    settings: [
+      /** @type {any} */ ({
+        id,
+        name,
+        tooltip,
+        category,
+        type: "boolean",
+        defaultValue: true,
+        onChange,
+      }),
+    ],
+  });
+  return {
+    get isOn() {
+      /** @type {any} */
+      const manager = app.extensionManager;
+      return manager?.setting?.get(id) !== false;
+    },
+    /**
+     * @param {() => void} act
+     * @returns {() => void} Stops that.
+     */
+    onChange(act) {
+      users.add(act);
+      return () => users.delete(act);
+    },
+  };
+}
+
+/**
  * Set a widget as if the user had.
  * @param {ComfyNode} node
  * @param {string} name
@@ -108,7 +216,7 @@ export function setWidget(node, name, value) {
  * @param {ComfyNode} node
  * @param {string} name
  * @param {HTMLElement} element
- * @param {{ minHeight: number, maxHeight?: number }} heights In CSS px.
+ * @param {{ minHeight: number | (() => number), maxHeight?: number }} heights In CSS px.
  * @returns {Widget}
  */
 export function addElement(node, name, element, { minHeight, maxHeight }) {
@@ -117,7 +225,7 @@ export function addElement(node, name, element, { minHeight, maxHeight }) {
   const widget = target.addDOMWidget(name, name, element, {
     serialize: false,
     hideOnZoom: false,
-    getMinHeight: () => minHeight,
+    getMinHeight: typeof minHeight === "function" ? minHeight : () => minHeight,
     ...(maxHeight && { getMaxHeight: () => maxHeight }),
   });
   widget.serialize = false;
@@ -198,7 +306,7 @@ export function pictureUrl(node) {
  * Address of what is in the photo that a node loads, whether it has run or not; null for nodes that
  * load none. See nodes/routes.py.
  * @param {ComfyNode} node
- * @param {"picture" | "depth" | "camera"} part
+ * @param {"picture" | "depth" | "camera" | "facts"} part
  * @returns {string | null}
  */
 export function photoUrl(node, part) {

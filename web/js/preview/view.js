@@ -1,0 +1,127 @@
+// The picture through the lens, with what it shows in words. Knows no ComfyUI; see
+// ../lens_preview.js.
+
+import { button, element } from "../shared/elements.js";
+import { listenToGestures } from "../shared/gestures.js";
+import { isShortcut, viewActionOf } from "../shared/keys.js";
+import { Stage } from "../shared/stage.js";
+import { shownSize } from "../shared/view.js";
+import { LivePicture } from "./live.js";
+
+/** @typedef {import("../shared/view.js").Size} Size */
+/** @typedef {import("./live.js").Wish} Wish */
+
+const LABEL =
+  "Live preview of the picture through the lens. Plus and minus zoom, 0 shows the whole picture.";
+
+export class LensView {
+  /** @param {(isShown: boolean) => void} toggled The user has shown or hidden the picture. */
+  constructor(toggled) {
+    this.stage = new Stage(
+      { role: "img", tabindex: "0", "aria-label": LABEL, "data-capture-wheel": "true" },
+      (context, stage) => this._draw(context, stage),
+    );
+    this._isShown = true;
+    this._hasPicture = false;
+    this._live = new LivePicture(
+      (isFinished) => this._arrived(isFinished),
+      (error) => this.say(error.message),
+    );
+    this._readout = element("output", { class: "readout" });
+    const title = "Show the picture through the lens while its settings change";
+    this._toggle = button("Live", title, () => {
+      this.setShown(!this._isShown);
+      toggled(this._isShown);
+    });
+    this._whole = button("Fit", "Show the whole picture (0)", () => this.stage.showWhole());
+    const bar = element("div", { class: "bar" }, this._readout, this._toggle, this._whole);
+    this.element = element("div", { class: "focus-puller preview" }, this.stage.element, bar);
+    this._listen();
+    this.setShown(true);
+  }
+
+  get isShown() {
+    return this._isShown;
+  }
+
+  /** @param {boolean} isShown */
+  setShown(isShown) {
+    this._isShown = isShown;
+    this._toggle.setAttribute("aria-pressed", String(isShown));
+    this.stage.element.hidden = !isShown;
+    this._whole.hidden = !isShown;
+    this._readout.hidden = !isShown;
+    if (!isShown) this._live.show(null);
+  }
+
+  /**
+   * Show a picture through a lens.
+   * @param {Wish} wish
+   * @param {string} words About it.
+   */
+  show(wish, words) {
+    this._readout.textContent = words;
+    this.stage.resizePicture(wish.size);
+    this.stage.element.setAttribute("aria-busy", "true");
+    if (!this._hasPicture) this.stage.hint.textContent = "";
+    this._live.show(wish);
+  }
+
+  /**
+   * Say why there is no picture.
+   * @param {string} words
+   */
+  say(words) {
+    this._hasPicture = false;
+    this._live.show(null);
+    this._readout.textContent = "";
+    this.stage.hint.textContent = words;
+    this.stage.element.setAttribute("aria-busy", "false");
+    this.stage.repaint();
+  }
+
+  dispose() {
+    this._live.dispose();
+    this.stage.dispose();
+  }
+
+  /** @param {boolean} isFinished */
+  _arrived(isFinished) {
+    this._hasPicture = true;
+    if (isFinished) this.stage.element.setAttribute("aria-busy", "false");
+    this.stage.repaint();
+  }
+
+  _listen() {
+    listenToGestures(this.stage.element, {
+      press: () => {},
+      drag: () => {},
+      release: () => {},
+      cancel: () => {},
+      pan: (by) => this.stage.pan(by),
+      zoom: (factor, around) => this.stage.zoom(factor, around),
+      hover: () => {},
+    });
+    this.stage.element.addEventListener("keydown", (event) => {
+      const action = isShortcut(event) ? null : viewActionOf(event);
+      if (!action) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (action.kind === "zoom") this.stage.zoom(action.factor);
+      else this.stage.showWhole();
+    });
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Stage} stage
+   */
+  _draw(context, stage) {
+    context.clearRect(0, 0, stage.size.width, stage.size.height);
+    if (!this._hasPicture) return;
+    const corner = stage.toStage({ x: 0, y: 0 });
+    const { width, height } = shownSize(stage.view, stage.pictureSize, stage.size);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this._live.canvas, corner.x, corner.y, width, height);
+  }
+}

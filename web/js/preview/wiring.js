@@ -1,0 +1,153 @@
+// What a node Render Bokeh would render, read from the nodes that it is connected to.
+
+import { CIRCLE } from "./aperture.js";
+import { pointsFromText } from "../shared/points.js";
+
+/** @typedef {import("./aperture.js").Iris} Iris */
+/** @typedef {import("../shared/view.js").Point} Point */
+/**
+ * @template N
+ * @typedef {object} Reader How nodes are read.
+ * @property {(node: N) => string} classOf
+ * @property {(node: N, input: string) => N | null} sourceOf What feeds an input.
+ * @property {(node: N, input: string) => unknown} valueOf Of a widget, or of what is linked to it;
+ *   undefined where that is only known when it has run.
+ */
+/**
+ * @template N
+ * @typedef {{ ownFNumber: number, ownFocalLengthMm: number, ownSensorWidthMm: number,
+ *   photo: N | null }} CameraWiring What a photo tells goes before the node's own; an f-number of the
+ *   node before that of the photo. 0: it has none.
+ */
+/**
+ * @typedef {{ points: Point[], range: number } | { disparity: number, range: number }
+ *   | { metres: number, range: number }} FocusWiring
+ */
+/**
+ * @template N
+ * @typedef {object} Wiring
+ * @property {N} picture The node that gives it.
+ * @property {N} depth
+ * @property {FocusWiring} focus
+ * @property {CameraWiring<N> | null} camera
+ * @property {number} bokehLevel px per unit, without a camera.
+ * @property {number} focusScale
+ * @property {boolean} levelIsOfPicture Whether `bokehLevel` counts in px of the picture; else of the
+ *   depth.
+ * @property {Iris} iris
+ * @property {string[]} leftOut What the picture shows without, in words.
+ */
+
+// Traits of Aperture that change nothing at 0 and are not shown.
+const UNSEEN_TRAITS = {
+  spherical_aberration: "spherical aberration",
+  cats_eye: "cat's eye",
+  swirl: "swirl",
+  axial_chromatism: "axial chromatism",
+};
+const PHOTOS = new Set(["FocusPullerLoadPhoto", "FocusPullerSamplePhoto"]);
+
+/**
+ * @template N
+ * @param {N} render The node Render Bokeh.
+ * @param {Reader<N>} reader
+ * @returns {Wiring<N> | string} A text: why there is nothing to show yet.
+ */
+export function wiringOf(render, reader) {
+  const { classOf, sourceOf } = reader;
+  const picture = sourceOf(render, "image");
+  const map = sourceOf(render, "defocus");
+  if (!picture || !map) return "Connect image and defocus to see the picture through the lens.";
+  if (classOf(map) !== "FocusPullerDefocusMap") return "Shown with a Defocus Map only.";
+  if (reader.valueOf(render, "linear")) return "Not shown for linear light.";
+  const depth = sourceOf(map, "depth");
+  const focusNode = sourceOf(map, "focus");
+  if (!depth || !focusNode) return "Connect depth and focus to Defocus Map.";
+  const focus = focusOf(focusNode, reader);
+  if (!focus) return "Shown with Focus Point or Focus Distance only.";
+  const cameraNode = sourceOf(map, "camera");
+  const camera = cameraNode && cameraOf(cameraNode, reader);
+  if (cameraNode && !camera) return "The camera is only known when it has run.";
+  const numbers = numbersOf(map, ["bokeh_level", "focus_scale"], reader);
+  if (!numbers) return "A setting of Defocus Map is only known when it has run.";
+  const lens = sourceOf(render, "lens");
+  const leftOut = lens && classOf(lens) !== "FocusPullerLayeredLens" ? ["the chosen lens"] : [];
+  const iris = irisOf(sourceOf(render, "aperture"), reader, leftOut);
+  if (!iris) return "A setting of Aperture is only known when it has run.";
+  const levelIsOfPicture = sourceOf(map, "image") != null;
+  const [bokehLevel, focusScale] = numbers;
+  return { picture, depth, focus, camera, bokehLevel, focusScale, levelIsOfPicture, iris, leftOut };
+}
+
+/**
+ * @template N
+ * @param {N} node
+ * @param {Reader<N>} reader
+ * @returns {FocusWiring | null}
+ */
+function focusOf(node, reader) {
+  const range = Number(reader.valueOf(node, "focus_range") ?? NaN);
+  if (reader.classOf(node) === "FocusPullerFocusPoint") {
+    const place = numbersOf(node, ["x", "y"], reader);
+    const others = reader.valueOf(node, "also_sharp");
+    if (!place || others === undefined) return null;
+    return { points: [{ x: place[0], y: place[1] }, ...pointsFromText(others)], range };
+  }
+  if (reader.classOf(node) !== "FocusPullerFocusDistance") return null;
+  const distance = numbersOf(node, ["distance"], reader)?.[0];
+  if (distance === undefined) return null;
+  return reader.valueOf(node, "unit") === "metres"
+    ? { metres: distance, range }
+    : { disparity: distance, range };
+}
+
+/**
+ * @template N
+ * @param {N} node
+ * @param {Reader<N>} reader
+ * @returns {CameraWiring<N> | null}
+ */
+function cameraOf(node, reader) {
+  if (PHOTOS.has(reader.classOf(node))) {
+    return { ownFNumber: 0, ownFocalLengthMm: 0, ownSensorWidthMm: 0, photo: node };
+  }
+  if (reader.classOf(node) !== "FocusPullerCamera") return null;
+  const own = numbersOf(node, ["f_number", "focal_length_mm", "sensor_width_mm"], reader);
+  if (!own) return null;
+  const [ownFNumber, ownFocalLengthMm, ownSensorWidthMm] = own;
+  const photo = reader.sourceOf(node, "photo");
+  return { ownFNumber, ownFocalLengthMm, ownSensorWidthMm, photo };
+}
+
+/**
+ * @template N
+ * @param {N | null} node
+ * @param {Reader<N>} reader
+ * @param {string[]} leftOut Gets what is not shown.
+ * @returns {Iris | null}
+ */
+function irisOf(node, reader, leftOut) {
+  if (!node) return CIRCLE;
+  if (reader.classOf(node) !== "FocusPullerAperture") return null;
+  const names = ["blades", "rotation_degrees", "roundness", "squeeze", "obstruction"];
+  const numbers = numbersOf(node, names, reader);
+  if (!numbers) return null;
+  if (reader.sourceOf(node, "shape")) leftOut.push("the drawn shape");
+  for (const [name, words] of Object.entries(UNSEEN_TRAITS)) {
+    if (reader.valueOf(node, name)) leftOut.push(words);
+  }
+  const [blades, rotationDegrees, roundness, squeeze, obstruction] = numbers;
+  return { blades, rotationDegrees, roundness, squeeze, obstruction };
+}
+
+/**
+ * @template N
+ * @param {N} node
+ * @param {string[]} names
+ * @param {Reader<N>} reader
+ * @returns {number[] | null} null: one is not known.
+ */
+function numbersOf(node, names, reader) {
+  const values = names.map((name) => reader.valueOf(node, name));
+  return values.every((value) => typeof value === "number") ? values : null;
+}
