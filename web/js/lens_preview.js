@@ -2,6 +2,7 @@
 // and all settings are read from the nodes before it. Nothing is written to them.
 
 import { blurFor, cameraValues, previewSize, sharpDisparities } from "./preview/settings.js";
+import { hasGraphicsCard } from "./preview/shared_graphics.js";
 import { LensView } from "./preview/view.js";
 import { wiringOf } from "./preview/wiring.js";
 import {
@@ -155,7 +156,7 @@ class NodePreview {
     if (camera && !depth.isMetric) return "A camera needs metric depth.";
     const sharp = sharpDisparities(wiring.focus, depth);
     const natural = { width: picture.naturalWidth, height: picture.naturalHeight };
-    const size = previewSize(natural);
+    const size = previewSize(natural, hasGraphicsCard());
     const levelEdge = wiring.levelIsOfPicture
       ? (facts?.longest_edge ?? Math.max(natural.width, natural.height))
       : (facts?.depth_longest_edge ?? Math.max(depth.width, depth.height));
@@ -176,11 +177,12 @@ class NodePreview {
    * @param {ComfyNode} node
    */
   _findDepth(node) {
+    const ofPhoto = photoUrl(node, "depth");
     const sent = nodesFedBy(node, "DEPTH")
       .map((other) => uiOf(other)?.focus_puller_depth?.[0])
       .find(Boolean);
-    this._coding = sent;
-    return this._depths.get(sent ? fileUrl(sent.picture) : photoUrl(node, "depth"));
+    this._coding = ofPhoto ? undefined : sent;
+    return this._depths.get(ofPhoto ?? (sent && fileUrl(sent.picture)));
   }
 }
 

@@ -232,3 +232,69 @@ export function timelineWorkflow() {
     version: 0.4,
   });
 }
+
+/**
+ * Load Photo (1), Focus Point (2), Defocus Map (3) with a Camera (5), and Render Bokeh (6) with an
+ * Aperture (7), compared with the photo by Compare (4).
+ * @returns {object}
+ */
+export function renderWorkflow() {
+  const workflow = /** @type {any} */ (compareWorkflow());
+  const [photo, , map, compare] = workflow.nodes;
+  photo.outputs[0].links = [4, 7];
+  map.inputs.push(
+    { name: "camera", type: "CAMERA", link: 9 },
+    { name: "image", type: "IMAGE", link: 12 },
+  );
+  map.outputs[1].links = [];
+  map.outputs[0].links = [6, 8];
+  workflow.nodes[1].widgets_values = [0.24, 0.75, 0, ""];
+  compare.inputs[1].link = 11;
+  compare.pos = [1500, 120];
+  workflow.nodes.push(
+    {
+      id: 5,
+      type: "FocusPullerCamera",
+      pos: [100, 1000],
+      size: [320, 200],
+      inputs: [],
+      outputs: [{ name: "camera", type: "CAMERA", links: [9] }],
+      widgets_values: [1.4, 50, 36],
+    },
+    {
+      id: 6,
+      type: "FocusPullerRenderBokeh",
+      pos: [660, 60],
+      size: [560, 620],
+      inputs: [
+        { name: "image", type: "IMAGE", link: 7 },
+        { name: "defocus", type: "DEFOCUS", link: 8 },
+        { name: "lens", type: "LENS", link: null },
+        { name: "aperture", type: "APERTURE", link: 10 },
+      ],
+      outputs: [{ name: "rendered", type: "IMAGE", links: [11] }],
+      widgets_values: [false],
+    },
+    {
+      id: 7,
+      type: "FocusPullerAperture",
+      pos: [480, 1000],
+      size: [320, 400],
+      inputs: [],
+      outputs: [{ name: "aperture", type: "APERTURE", links: [10] }],
+      widgets_values: [7, 0, 0.3, 1, 0, 0, 0, 0, 0],
+    },
+  );
+  workflow.nodes[1].pos = [100, 1500];
+  workflow.links = workflow.links.filter((/** @type {any[]} */ [id]) => id !== 5);
+  workflow.links.push(
+    [7, 1, 0, 6, 0, "IMAGE"],
+    [8, 3, 0, 6, 1, "DEFOCUS"],
+    [9, 5, 0, 3, 2, "CAMERA"],
+    [10, 7, 0, 6, 3, "APERTURE"],
+    [11, 6, 0, 4, 1, "IMAGE"],
+    [12, 1, 0, 3, 3, "IMAGE"],
+  );
+  photo.outputs[0].links.push(12);
+  return complete({ ...workflow, last_node_id: 7, last_link_id: 12 });
+}

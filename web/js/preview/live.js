@@ -3,6 +3,7 @@
 
 import { LensPicture, Scene } from "./lens_picture.js";
 import { largestRadius } from "./optics.js";
+import { scaled } from "./pace.js";
 import { onCardChange, sharedCard } from "./shared_graphics.js";
 
 /** @typedef {import("../shared/view.js").Size} Size */
@@ -18,6 +19,8 @@ import { onCardChange, sharedCard } from "./shared_graphics.js";
 
 // Before that share of its samples, a fine picture looks worse than the coarse one before it.
 const WORTH_SHOWING = 0.5;
+// From one scale to the next.
+const GROWTH = 2;
 
 export class LivePicture {
   /**
@@ -32,8 +35,10 @@ export class LivePicture {
     this._wish = null;
     /** @type {Scene | null} */
     this._scene = null;
-    /** @type {LensPicture | null} The fine one. */
-    this._fine = null;
+    /** @type {LensPicture | null} What is being drawn. */
+    this._picture = null;
+    /** Its size, of the size that is wanted. */
+    this._scale = 1;
     this._isNew = false;
     this._frame = 0;
     this._last = { time: 0, work: 0 };
@@ -44,7 +49,8 @@ export class LivePicture {
   show(wish) {
     this._wish = wish;
     this._isNew = true;
-    this._dropFine();
+    if (!this._frame) this._last = { time: 0, work: 0 }; // it has rested
+    this._dropPicture();
     const isSame =
       wish && this._scene?.picture === wish.picture && this._scene.depth === wish.depth;
     if (!isSame) this._dropScene();
@@ -61,7 +67,7 @@ export class LivePicture {
   _startAgain() {
     // What was on a lost card need not be freed.
     this._scene = null;
-    this._fine = null;
+    this._picture = null;
     this._isNew = true;
     this._schedule();
   }
@@ -86,46 +92,39 @@ export class LivePicture {
     const { pace } = card;
     if (this._last.work > 0) pace.measured(this._last.work, time - this._last.time);
     this._scene ??= new Scene(card.graphics, wish.picture, wish.depth);
-    const work = this._isNew ? this._drawAtOnce(wish, this._scene, pace) : this._refine(wish, pace);
-    this._isNew = false;
-    this._last = { time, work };
-    if (work > 0) this._schedule();
+    if (this._isNew) {
+      this._isNew = false;
+      this._scale = pace.scaleFor(wish.size, largestRadius(wish.depth, wish.blur));
+      // All of it, in this frame.
+      this._last = { time, work: this._draw(wish, this._scene, Infinity) };
+    } else {
+      const samples = pace.samplesFor(scaled(wish.size, this._scale));
+      this._last = { time, work: this._draw(wish, this._scene, samples) };
+    }
+    if (this._last.work > 0) this._schedule();
   }
 
   /**
+   * Draw more of the picture at the present scale; when it is finished, begin the next larger one.
    * @param {Wish} wish
    * @param {Scene} scene
-   * @param {import("./pace.js").Pace} pace
-   * @returns {number} Pixels times samples.
+   * @param {number} samples At most.
+   * @returns {number} Pixels times samples; 0 when there is nothing left to do.
    */
-  _drawAtOnce({ depth, size, blur, iris }, scene, pace) {
-    const coarse = pace.sizeFor(size, largestRadius(depth, blur));
-    const ratio = coarse.width / size.width;
-    const smaller = { ...blur, level: blur.level * ratio, limit: blur.limit * ratio };
-    const picture = new LensPicture(scene, coarse, smaller, iris);
-    picture.refine(picture.wanted);
-    this._take(picture, coarse.width === size.width);
-    const { work } = picture;
-    picture.dispose();
-    return coarse.width === size.width ? 0 : work;
-  }
-
-  /**
-   * @param {Wish} wish
-   * @param {import("./pace.js").Pace} pace
-   * @returns {number} Pixels times samples; 0 when it was finished before.
-   */
-  _refine({ size, blur, iris }, pace) {
-    if (!this._scene) return 0;
-    this._fine ??= new LensPicture(this._scene, size, blur, iris);
-    const fine = this._fine;
-    const before = fine.samples === 0 ? 0 : fine.work;
-    fine.refine(pace.samplesFor(size));
-    const work = fine.work - before;
-    if (fine.samples >= WORTH_SHOWING * fine.wanted) this._take(fine, fine.isFinished);
-    if (!fine.isFinished) return work;
-    this._dropFine();
-    return 0;
+  _draw({ size, blur, iris }, scene, samples) {
+    const scale = this._scale;
+    const smaller = { ...blur, level: blur.level * scale, limit: blur.limit * scale };
+    const before = this._picture?.work ?? 0;
+    const picture = (this._picture ??= new LensPicture(scene, scaled(size, scale), smaller, iris));
+    picture.refine(samples);
+    const work = picture.work - before;
+    if (picture.samples >= WORTH_SHOWING * picture.wanted) {
+      this._take(picture, picture.isFinished && scale === 1);
+    }
+    if (!picture.isFinished) return work;
+    this._dropPicture();
+    this._scale = Math.min(1, GROWTH * scale);
+    return scale === 1 ? 0 : work;
   }
 
   /**
@@ -141,13 +140,13 @@ export class LivePicture {
     this._changed(isFinished);
   }
 
-  _dropFine() {
-    this._fine?.dispose();
-    this._fine = null;
+  _dropPicture() {
+    this._picture?.dispose();
+    this._picture = null;
   }
 
   _dropScene() {
-    this._dropFine();
+    this._dropPicture();
     this._scene?.dispose();
     this._scene = null;
   }

@@ -38,15 +38,15 @@ export class Pace {
   }
 
   /**
-   * The largest size at which a whole picture fits into a frame.
+   * The largest scale at which a whole picture fits into a frame.
    * @param {Size} full
    * @param {number} radius px, the largest of a picture of full size
-   * @returns {Size}
+   * @returns {number}
    */
-  sizeFor(full, radius) {
-    const sizes = SCALES.map((scale) => scaled(full, scale));
-    const fitting = sizes.findIndex((size, i) => workOf(size, radius * SCALES[i]) <= this.work);
-    return sizes[fitting < 0 ? sizes.length - 1 : fitting];
+  scaleFor(full, radius) {
+    const fits = (/** @type {number} */ scale) =>
+      workOf(scaled(full, scale), radius * scale) <= this.work;
+    return SCALES.find(fits) ?? SCALES[SCALES.length - 1];
   }
 
   /**

@@ -18,16 +18,18 @@ import { scaled } from "./pace.js";
  * @property {number | null} sensor_width_mm
  */
 
-// Enough for a picture in a graph, and no more than an integrated graphics card can keep up with.
-const LONGEST_EDGE_PX = 1024;
+// Enough for a picture in a graph. Without a graphics card more would take minutes.
+const LONGEST_EDGE_PX = { card: 1024, processor: 512 };
 
 /**
  * The size to show a picture at.
  * @param {Size} picture
+ * @param {boolean} hasCard Whether there is a graphics card.
  * @returns {Size}
  */
-export function previewSize(picture) {
-  return scaled(picture, Math.min(1, LONGEST_EDGE_PX / Math.max(picture.width, picture.height)));
+export function previewSize(picture, hasCard) {
+  const longest = hasCard ? LONGEST_EDGE_PX.card : LONGEST_EDGE_PX.processor;
+  return scaled(picture, Math.min(1, longest / Math.max(picture.width, picture.height)));
 }
 
 /**

@@ -27,6 +27,11 @@ export function sharedCard() {
   return card;
 }
 
+/** Whether the browser draws with a graphics card, not on the processor. */
+export function hasGraphicsCard() {
+  return sharedCard()?.graphics.isSoftware === false;
+}
+
 /**
  * Call `act` whenever the context has been lost or restored: all that was on the card is gone.
  * @param {() => void} act
