@@ -136,3 +136,18 @@ def test_what_a_photo_does_not_tell_of_its_camera_is_null(ask, inputs):
 
 def test_asking_is_all_that_can_be_done(ask):
     assert ask("sample", "picture", "still_life", method="POST").status == 405
+
+
+def test_the_facts_of_a_photo_are_its_camera_and_sizes(ask, inputs):
+    facts = json.loads(ask("sample", "facts", "still_life").body)
+    assert facts == {
+        "longest_edge": 1080,
+        "depth_longest_edge": 1080,
+        "focal_length_mm": 50.0,
+        "f_number": 22.0,
+        "sensor_width_mm": 36.0,
+    }
+    Image.new("RGB", (30, 40)).save(inputs / "plain.png")
+    plain = json.loads(ask("input", "facts", "plain.png").body)
+    assert plain["longest_edge"] == 40
+    assert {value for key, value in plain.items() if key != "longest_edge"} == {None}

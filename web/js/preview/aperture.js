@@ -69,10 +69,7 @@ export function coverage({ obstruction }, radius, { distance, rim, steepness }) 
   if (obstruction === 0) return open;
   const hole = obstruction * radius;
   const fade = Math.min(1, (2 * hole) ** 2);
-  return (
-    (open * Math.max(0, open - fade * softened((hole - distance) / steepness))) /
-    Math.max(open, 1e-12)
-  );
+  return Math.max(0, open - fade * softened((hole - distance) / steepness));
 }
 
 /** @param {number} inside px inside an edge */
