@@ -4,8 +4,7 @@
 
 `name` is the value of Sample Photo or Load Photo. Only what these nodes would load is answered, and
 only from ComfyUI's input, output and temp folders; everything else is "not found". A photo without
-depth is answered with "no content". The facts are numbers as JSON, camera and sizes; null where they
-are unknown.
+depth is answered with "no content". The facts are camera and sizes as JSON, null where unknown.
 """
 
 from __future__ import annotations

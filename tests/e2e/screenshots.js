@@ -108,6 +108,20 @@ test("the rack focus timeline", async () => {
   await comfy.close();
 });
 
+test("the lens preview", async () => {
+  const comfy = await openComfy(browser, { vue: true });
+  await comfy.load(await template("refocus_photo"));
+  const preview = comfy.page.locator(".focus-puller.preview .stage");
+  await waitFor(async () => ((await coloursOn(preview)) > 50 ? true : undefined));
+  await comfy.page.waitForTimeout(500);
+  await fit(comfy, [7]);
+  await waitFor(async () =>
+    (await preview.getAttribute("aria-busy")) === "false" ? true : undefined,
+  );
+  await save(comfy, "web/docs/images/lens_preview.jpg", 7);
+  await comfy.close();
+});
+
 test("compare", async () => {
   const comfy = await openComfy(browser, { vue: true, palette: "light" });
   await comfy.load(await template("refocus_photo"));
