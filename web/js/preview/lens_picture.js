@@ -3,7 +3,18 @@
 import { AREA_REACH, AREA_STEPS, discAreas, rayAt } from "./aperture.js";
 import { largestRadius } from "./optics.js";
 import { CORE, coreSamples, outerSamples, samplesFor } from "./sampling.js";
-import { BATCH, EDGES, FLOOD, GATHER, HIDDEN, RESOLVE, SEEDS, SLOPE, SURFACE } from "./shaders.js";
+import {
+  BATCH,
+  EDGES,
+  FLOOD,
+  GATHER,
+  HIDDEN,
+  RESOLVE,
+  SEEDS,
+  SLOPE,
+  SPREAD,
+  SURFACE,
+} from "./shaders.js";
 
 /** @typedef {import("./gl.js").Graphics} Graphics */
 /** @typedef {import("./gl.js").Target} Target */
@@ -141,6 +152,10 @@ export class LensPicture {
     graphics.draw(EDGES, this._edges, { surfaces });
     graphics.draw(SLOPE, other, { edges: this._edges.textures[0], along: [1, 0] });
     graphics.draw(SLOPE, this._edges, { edges: other.textures[0], along: [0, 1] });
+    for (const direction of [-1, 1]) {
+      graphics.draw(SPREAD, other, { edges: this._edges.textures[0], along: [1, 0], direction });
+      graphics.draw(SPREAD, this._edges, { edges: other.textures[0], along: [0, 1], direction });
+    }
     graphics.free(other);
     this._continueBackground(surfaces, this._edges.textures[0]);
   }

@@ -82,6 +82,27 @@ void main() {
   slopes = vec4(sum / float(2 * REACH + 1), at(edges, place).zw);
 }`;
 
+/**
+ * The least (direction −1) or the largest slope (direction 1) along rows or columns. First the least and then the
+ * largest in both directions: a lone step, as at a crease, is no slope and hides what is behind it.
+ */
+export const SPREAD = `${HEAD}${FRAME}
+const int REACH = 5;
+uniform sampler2D edges;
+uniform ivec2 along;
+uniform float direction;
+out vec4 slopes;
+float slopeAt(ivec2 place) {
+  vec2 sum = at(edges, place).xy;
+  return sum.x / max(sum.y, 1e-3);
+}
+void main() {
+  ivec2 place = ivec2(gl_FragCoord.xy);
+  float most = direction * slopeAt(place);
+  for (int i = -REACH; i <= REACH; i++) most = max(most, direction * slopeAt(place + i * along));
+  slopes = vec4(direction * most, 1.0, at(edges, place).zw);
+}`;
+
 /** Where the background goes on from: pixels just behind a silhouette. */
 export const SEEDS = `${HEAD}${FRAME}${GAP}
 uniform sampler2D surfaces;
@@ -200,12 +221,15 @@ float spread(float signedRadius, vec4 ray, float steepness) {
   return open / areaOf(radius);
 }
 
+// Whether a difference of depth is beyond a gap; not all at once, which would draw a line.
+float beyond(float gaps) { return smoothstep(0.5, 1.5, gaps); }
+
 void main() {
   ivec2 place = ivec2(gl_FragCoord.xy);
   float own = at(surfaces, place).a;
   vec2 sloping = at(edges, place).xy;
   float slope = sloping.x / max(sloping.y, 1e-3);
-  float frontFrom = own + gapFor(slope, own);
+  float frontGap = gapFor(slope, own);
   front = vec4(0.0);
   same = vec4(0.0);
   behind = vec4(0.0);
@@ -216,15 +240,17 @@ void main() {
     vec4 shown = at(surfaces, source);
     float weight = offset.z * spread(shown.a, ray, offset.w);
     vec4 light = weight * vec4(shown.rgb, 1.0);
-    if (shown.a > frontFrom) front += light;
-    else if (own > shown.a + gapFor(slope, shown.a)) behind += light;
-    else same += light;
+    float isFront = beyond((shown.a - own) / frontGap);
+    float isBehind = beyond((own - shown.a) / gapFor(slope, shown.a));
+    front += isFront * light;
+    behind += isBehind * light;
+    same += (1.0 - isFront - isBehind) * light;
     vec4 covered = at(hidden, source);
-    if (covered.a <= NOTHING) continue;
+    if (covered.a <= NOTHING || covered.a > own + frontGap) continue;
     light = offset.z * spread(covered.a, ray, offset.w) * vec4(covered.rgb, 1.0);
-    if (covered.a > frontFrom) continue;
-    else if (own > covered.a + gapFor(slope, covered.a)) behind += light;
-    else same += light;
+    isBehind = beyond((own - covered.a) / gapFor(slope, covered.a));
+    behind += isBehind * light;
+    same += (1.0 - isBehind) * light;
   }
 }`;
 
