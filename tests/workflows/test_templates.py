@@ -193,13 +193,14 @@ def seed_of(workflow):
     return f"{title}.seed"
 
 
-@pytest.mark.parametrize("name", WITH_WEIGHTS)
+@pytest.mark.parametrize("name", [*WITH_WEIGHTS, GENERATING])
 def test_weights_are_named_with_their_source(name):
     """ComfyUI offers to download what a template names, to the folder that it names."""
     workflow = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     named = [model for node in workflow["nodes"] for model in node["properties"].get("models", [])]
     known = {weights.file: weights for weights in ALL_WEIGHTS}
-    assert "flux1-dev.safetensors" in {model["name"] for model in named}
+    base = "sd_xl_base_1.0.safetensors" if name == GENERATING else "flux1-dev.safetensors"
+    assert base in {model["name"] for model in named}
     for model in named:
         weights = known[model["name"]]
         assert model["url"] == f"{weights.source}/resolve/main/{weights.file}"
