@@ -14,7 +14,7 @@ from ...errors import FileError
 from ..layout import Findings, listed, not_finite
 from ..registry import GENFOCUS_BOKEH, GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR
 from ..state_dict import StateDict, read_metadata, read_state_dict
-from .adapters import FLUX_DEV, Adapter, FluxShape, Linear, adaptable_layers
+from .adapters import EMBEDDER, FLUX_DEV, Adapter, FluxShape, Linear, adaptable_layers
 from .camera import CameraProjection
 from .conditions import Visibility
 from .names import Update, updates_in
@@ -101,8 +101,30 @@ def load_adapter(
 
 
 def check(path: Path) -> Findings:
-    """What does not fit in a file of an adapter for FLUX.1-dev."""
-    return _found(_without_camera(read_state_dict(path)), FLUX_DEV)[1]
+    """What does not fit in a file of an adapter for FLUX.1-dev.
+
+    Of our own for another base model, which their header names, the sizes are taken from the file.
+    """
+    state = _without_camera(read_state_dict(path))
+    metadata = read_metadata(path)
+    is_ours = metadata.get("format") == FORMAT and metadata.get("base_model") != BASE_MODEL
+    return _found(state, _shape_in(state) if is_ours else FLUX_DEV)[1]
+
+
+def _shape_in(state: StateDict) -> FluxShape:
+    """The sizes of the base model that an adapter of ours has updates for."""
+    embedder = f"{PREFIX}{EMBEDDER}.lora_"
+    down, up = (state.get(f"{embedder}{side}.weight") for side in "AB")
+    if down is None or up is None:
+        return FLUX_DEV
+
+    def blocks(family: str) -> int:
+        start = f"{PREFIX}{family}."
+        names = (name.removeprefix(start) for name in state if name.startswith(start))
+        return 1 + max((int(name.partition(".")[0]) for name in names), default=-1)
+
+    doubles, singles = blocks("transformer_blocks"), blocks("single_transformer_blocks")
+    return FluxShape(down.shape[1], len(up), doubles, singles)
 
 
 def save_adapter(
@@ -110,6 +132,7 @@ def save_adapter(
     adapter: Adapter,
     info: AdapterInfo,
     camera: CameraProjection | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write an adapter with the published names, and what it is in the header.
 
@@ -120,6 +143,7 @@ def save_adapter(
         adapter: the updates.
         info: what it is.
         camera: DiffCamera's projection.
+        notes: what else the header shall say, such as how it was trained.
 
     Raises:
         FileError: another suffix, or the operating system refused.
@@ -131,6 +155,7 @@ def save_adapter(
     if path.suffix.lower() != ".safetensors":
         raise FileError(str(path), f"the suffix {path.suffix!r}", "Give it .safetensors.")
     said = {
+        **(notes or {}),
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "kind": info.kind.value if info.kind else "",

@@ -321,3 +321,26 @@ def test_the_check_of_the_list_of_weights_is_for_flux_dev(
     problems = check(write(state))
     assert "x_embedder [4, 16] and [32, 4] instead of [rank, 64]" in str(problems.misshaped)
     assert "transformer_blocks.18.norm1.linear" in problems.missing
+
+
+def test_adapters_of_ours_for_another_base_model_are_checked_against_its_sizes(
+    tmp_path: Path,
+) -> None:
+    small = tmp_path / "small.safetensors"
+    save_adapter(small, filled_adapter(), AdapterInfo(Kind.BOKEH, base_model="small"))
+    assert not check(small)
+    wrong = tmp_path / "wrong.safetensors"
+    save_adapter(wrong, filled_adapter(), AdapterInfo(Kind.BOKEH))
+    assert check(wrong).misshaped
+    state = load_file(small)
+    state["transformer.transformer_blocks.1.attn.to_q.lora_B.weight"] = torch.zeros(3, 4)
+    save_file(state, small, read_metadata(small))
+    assert check(small).misshaped
+
+
+def test_notes_stand_beside_what_the_format_needs(tmp_path: Path) -> None:
+    path = tmp_path / "noted.safetensors"
+    info = AdapterInfo(Kind.BOKEH)
+    save_adapter(path, filled_adapter(), info, notes={"data": "nothing", "kind": "deblur"})
+    assert read_metadata(path)["data"] == "nothing"
+    assert read_metadata(path)["kind"] == "bokeh"
