@@ -8,7 +8,7 @@ from ...errors import InputError
 from ..engine.task import Recipe
 
 # Modules beside this one, each with a RECIPE.
-NAMES = ("edge",)
+NAMES = ("edge", "deblurnet", "bokehnet", "aperture-shape", "diffcamera")
 
 
 def recipe_called(name: str) -> Recipe:

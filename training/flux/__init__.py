@@ -1,0 +1,1 @@
+"""Adapters for FLUX, trained by flow matching: what DeblurNet, BokehNet and DiffCamera share."""
