@@ -1,0 +1,1 @@
+"""What trains BokehDiff: its losses, its discriminator and its networks with an adapter."""
