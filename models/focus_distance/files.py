@@ -48,7 +48,11 @@ class FocusMetadata:
 
 
 def save_focus_transformer(
-    path: Path, transformer: FocusDistanceTransformer, base: str, licence: str
+    path: Path,
+    transformer: FocusDistanceTransformer,
+    base: str,
+    licence: str,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write a file that `load_focus_transformer` reads; an older one is replaced whole.
 
@@ -57,13 +61,14 @@ def save_focus_transformer(
         transformer: what to save.
         base: as in `FocusMetadata`.
         licence: likewise.
+        notes: what else the header shall say, such as how it was trained.
 
     Raises:
         FileError: another suffix, or the operating system refused.
     """
     metadata = FocusMetadata(base, licence, transformer.saliency_token)
     said = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(metadata)}
-    write_weights(path, transformer.state_dict(), said)
+    write_weights(path, transformer.state_dict(), {**(notes or {}), **said})
 
 
 def load_focus_transformer(path: Path) -> FocusDistanceTransformer:

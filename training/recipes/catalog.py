@@ -8,7 +8,15 @@ from ...errors import InputError
 from ..engine.task import Recipe
 
 # Modules beside this one, each with a RECIPE.
-NAMES = ("edge", "deblurnet", "bokehnet", "aperture-shape", "diffcamera")
+NAMES = (
+    "edge",
+    "deblurnet",
+    "bokehnet",
+    "aperture-shape",
+    "diffcamera",
+    "bokehdiff",
+    "focus-distance",
+)
 
 
 def recipe_called(name: str) -> Recipe:
