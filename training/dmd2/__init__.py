@@ -1,1 +1,1 @@
-"""Distribution matching distillation (DMD2): its losses, and the states that a student trains on."""
+"""DMD2 (distribution matching): its losses, and the states that a student trains on."""

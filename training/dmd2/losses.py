@@ -1,7 +1,7 @@
 """The losses of DMD2 (Yin et al. 2024, arXiv 2405.14867) for a student of SDXL.
 
-Numbers are those of the published training: distribution matching is measured at timesteps from 2 to
-98 per cent, the fake score and the discriminator learn at all of them.
+Numbers are those of the published training: distributions are matched at timesteps from 2 to 98 per
+cent, the fake score and the discriminator learn at all of them.
 """
 
 from __future__ import annotations
