@@ -17,10 +17,12 @@ pytest.importorskip("diffusers", reason="FLUX needs the extra 'diffusion'")
 
 from focuspuller.errors import InputError
 from focuspuller.lens.depth import Depth
-from focuspuller.models.flux.adapters import Adapter
+from focuspuller.models.flux.adapters import Adapter, FluxShape, adaptable_layers
 from focuspuller.models.flux.conditions import Visibility
 from focuspuller.models.flux.layout import BASE_MODEL, AdapterFile, check, load_adapter
 from focuspuller.models.flux.networks import Kind
+from focuspuller.models.refocus.bokeh import render_bokeh
+from focuspuller.models.refocus.sampling import Sampling
 from focuspuller.training.data.records import Blur
 from focuspuller.training.engine.config import config_from
 from focuspuller.training.engine.loop import train
@@ -115,6 +117,38 @@ def test_what_was_trained_and_loaded_brings_pictures_closer_to_the_target(name, 
     if name != "aperture-shape":  # BokehNet's adapter, which sees the pictures, does nothing here.
         assert after.picture < 0.8 * after.wrongly_conditioned
     assert not check(file)
+
+
+def test_the_nodes_function_renders_closer_to_the_simulated_target(tmp_path):
+    file = load_adapter(trained("bokehnet", tmp_path), task_of("bokehnet").base.shape)
+    empty = AdapterFile(Adapter(adaptable_layers(file_shape()), 1), file.info)
+
+    def error(adapter: AdapterFile) -> float:
+        task, errors = task_of("bokehnet"), []
+        for index in range(6):
+            series = task.source.draw(0, np.random.default_rng([99, index]))
+            photograph = series.photographs[0]
+            assert series.all_in_focus is not None and series.depth is not None
+            assert photograph.blur is not None
+            defocus = photograph.blur.defocus(series.depth)
+            sampling = Sampling(steps=DENOISING_STEPS)
+            made = render_bokeh(
+                task.base,
+                adapter,
+                series.all_in_focus[None],
+                defocus,
+                sampling=sampling,
+                keep_in_focus=False,
+                keep_colors=False,
+            )
+            errors.append(float((made[0] - photograph.image).square().mean()))
+        return float(np.mean(errors))
+
+    assert error(file) < 0.75 * error(empty)
+
+
+def file_shape() -> FluxShape:
+    return task_of("bokehnet").base.shape
 
 
 def metadata_of(file: Path) -> Mapping[str, str]:
