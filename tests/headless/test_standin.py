@@ -15,6 +15,7 @@ import pytest
 import torch
 from focuspuller.errors import InputError
 from focuspuller.models import lending, places
+from focuspuller.models.flux_base import files as flux_files
 from focuspuller.models.registry import BOKEHME_ARNET
 from focuspuller.nodes import comfy
 from focuspuller.nodes.lending import ComfyLender
@@ -268,6 +269,7 @@ def inside_comfyui(tmp_path: Path, monkeypatch, updates: list[Any]) -> ModuleTyp
     # What it installs is taken back afterwards.
     monkeypatch.setattr(places, "_installed", places._installed)
     monkeypatch.setattr(lending, "_lender", lending.current_lender())
+    monkeypatch.setattr(flux_files, "_installed", flux_files._installed)
     spec.loader.exec_module(module)
     return module
 

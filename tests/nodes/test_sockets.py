@@ -69,10 +69,13 @@ def test_whatever_a_node_wants_some_node_gives():
     wanted = {port.io_type for schema in schemas for port in schema.inputs}
     given = {output.io_type for schema in schemas for output in schema.outputs}
     widgets = {"FLOAT", "INT", "BOOLEAN", "STRING", "COMBO"}
+    # What nodes of ComfyUI itself give.
+    from_comfyui = {"MODEL", "VAE", "CLIP", "CONDITIONING"}
     # A number that is given goes into the widget of another node.
-    assert wanted - widgets == given - widgets
+    assert wanted - widgets - from_comfyui == given - widgets
     assert given - widgets == {
         *{"IMAGE", "MASK", "DEPTH", "FOCUS", "CAMERA", "APERTURE", "DEFOCUS", "LENS", "PHOTO"},
         "HIGHLIGHTS",
+        "REFOCUS_MODEL",
         "VIDEO",
     }
