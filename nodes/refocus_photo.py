@@ -25,6 +25,7 @@ from .previews import focus_text, shown
 from .sampling import (
     MODEL_ADVICE,
     keep_colors_input,
+    point_inputs,
     refresh_input,
     sampling_of,
     seed_input,
@@ -67,24 +68,7 @@ class RefocusPhoto(NetworkNode):
                     "image",
                     tooltip="Photos of any size, in ordinary sRGB colours. They are not resampled.",
                 ),
-                io.Float.Input(
-                    "x",
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.005,
-                    round=0.0001,
-                    tooltip="What to focus on, across the picture: 0 left, 1 right.",
-                ),
-                io.Float.Input(
-                    "y",
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.005,
-                    round=0.0001,
-                    tooltip="What to focus on, down the picture: 0 top, 1 bottom.",
-                ),
+                *point_inputs(),
                 io.Float.Input(
                     "bokeh_level",
                     default=20.0,
