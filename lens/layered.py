@@ -108,7 +108,7 @@ def _refuse_gradients(image: Tensor, defocus: Tensor) -> None:
 
 
 def prepare_layered(
-    light: Callable[[], Tensor], defocus: Tensor, options: LayeredOptions
+    light: Callable[[Window], Tensor], defocus: Tensor, options: LayeredOptions
 ) -> tuple[Tensor, LayeredOptions]:
     """Repair the depth edges in the defocus map `[B,1,H,W]` of a whole picture, px."""
     del light

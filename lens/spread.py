@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .blur_disc import BlurDisc
-from .layered_fft import KEPT_BYTES, fast_length, pack, unpack
+from .layered_fft import KEPT_BYTES, fast_length
 from .tiles import Tile, TileGrid
 from .view import View
 
@@ -103,21 +103,21 @@ class Spreader:
 
 def _convolved(light: Tensor, spectrum: Tensor, reach: int) -> Tensor:
     """`[C,n,n]` spread by a disc to `[C,n+2·reach,n+2·reach]`."""
-    side, extent = spectrum.shape[-1], light.shape[-1] + 2 * reach
+    side, extent = spectrum.shape[0], light.shape[-1] + 2 * reach
     surround = (reach, side - light.shape[-1] - reach) * 2
-    spectra = torch.fft.fft2(F.pad(pack(light[None]), surround))
+    spectra = torch.fft.rfft2(F.pad(light, surround))
     if spectrum.is_complex():
         spectra *= spectrum
     else:
         torch.view_as_real(spectra).mul_(spectrum[..., None])
-    return unpack(torch.fft.ifft2(spectra), len(light))[0, :, :extent, :extent]
+    return torch.fft.irfft2(spectra, s=(side, side))[:, :extent, :extent]
 
 
 def _transformed(disc: Tensor, side: int, like: Tensor) -> Tensor:
-    """Fourier transform `[side,side]` of a disc centred on the origin."""
+    """Fourier transform `[side,side//2+1]` of a disc centred on the origin."""
     reach = disc.shape[0] // 2
     origin = F.pad(disc.to(like), (0, side - disc.shape[1], 0, side - disc.shape[0]))
-    return torch.fft.fft2(origin.roll((-reach, -reach), (0, 1)))
+    return torch.fft.rfft2(origin.roll((-reach, -reach), (0, 1)))
 
 
 def _tiling(reach: int, device: str) -> tuple[int, int]:
