@@ -163,8 +163,8 @@ def _sides(
     far_color, far_radius, _ = _side(colors, radii, ~is_near, mixed, nearness)
     near_color, near_radius, is_pure = _side(colors, radii, is_near, mixed, nearness)
     # Of what is thinner than a pixel no pure colour is in view: the one farthest from the
-    # background comes closest.
-    contrast = (colors - far_color[:, None]).square().sum(2) * is_near
+    # background comes closest. Close by it has to be, for beside a wire there may be another.
+    contrast = (colors - far_color[:, None]).square().sum(2) * is_near * nearness
     extreme = colors[torch.arange(len(colors), device=colors.device), contrast.argmax(1)]
     return _Sides(
         torch.where(is_pure[:, None], near_color, extreme), near_radius, far_color, far_radius

@@ -38,6 +38,20 @@ def test_a_mixed_pixel_is_split_between_its_sides(share: float) -> None:
     assert float(surfaces.far_radius[0, 0, HEIGHT // 2, EDGE]) == pytest.approx(-3.0)
 
 
+def test_wires_side_by_side_keep_their_own_colours() -> None:
+    """Neither has a pixel that is not on its edge; the black one must not lend its colour."""
+    black, pink = torch.tensor([0.02, 0.02, 0.02]), torch.tensor([0.8, 0.4, 0.4])
+    image = FAR_COLOR.view(1, 3, 1, 1).repeat(1, 1, HEIGHT, WIDTH)
+    radius = torch.full((1, 1, HEIGHT, WIDTH), -6.0)
+    for first, color in ((8, black), (11, pink)):
+        image[..., first : first + 2] = color.view(1, 3, 1, 1)
+        radius[..., first : first + 2] = 0.0
+    surfaces = surfaces_of(image, radius, MAX_RADIUS)
+    for column, color in ((8, black), (9, black), (11, pink), (12, pink)):
+        assert float(surfaces.near_share[0, 0, HEIGHT // 2, column]) > 0.95
+        torch.testing.assert_close(color_at(surfaces.near_color, column), color, atol=0.05, rtol=0)
+
+
 def test_what_is_in_view_adds_up_to_the_image() -> None:
     generator = torch.Generator().manual_seed(3)
     image = torch.rand(1, 3, HEIGHT, WIDTH, generator=generator)
