@@ -79,13 +79,23 @@ def _for_network(picture: Tensor, device: torch.device) -> Tensor:
     return picture.clamp(0, 1).float().to(device)
 
 
-def _distance(load: Callable[[], nn.Module], device: torch.device) -> Measure:
-    """(picture, target) to a number, by a network that takes both."""
+def _judged(
+    load: Callable[[], nn.Module],
+    device: torch.device,
+    judge: Callable[..., Tensor] = nn.Module.__call__,
+) -> Callable[..., Tensor]:
+    """What a network says of one picture, or of a picture and its target, on the CPU.
+
+    Args:
+        load: the network.
+        device: where it computes.
+        judge: how it is asked: of network and pictures; by default by calling it with them.
+    """
     network = load()
 
-    def measure(picture: Tensor, target: Tensor) -> float:
+    def measure(*pictures: Tensor) -> Tensor:
         with torch.no_grad(), lent(network, device):
-            return float(network(*(_for_network(image, device) for image in (picture, target))))
+            return judge(network, *(_for_network(one, device) for one in pictures)).cpu()
 
     return measure
 
@@ -93,13 +103,13 @@ def _distance(load: Callable[[], nn.Module], device: torch.device) -> Measure:
 def _lpips(backbone: Any, device: torch.device) -> Measure:
     from ...models.perceptual.handle import lpips
 
-    return _distance(partial(lpips, backbone), device)
+    return _judged(partial(lpips, backbone), device)
 
 
 def _dists(device: torch.device) -> Measure:
     from ...models.perceptual.handle import dists
 
-    return _distance(dists, device)
+    return _judged(dists, device)
 
 
 def _lpips_of_neighbours(device: torch.device) -> Measure:
@@ -108,7 +118,7 @@ def _lpips_of_neighbours(device: torch.device) -> Measure:
 
     def measure(pictures: Sequence[Tensor], levels: Sequence[float]) -> float:
         del levels
-        return float(np.mean([distance(one, other) for one, other in pairwise(pictures)]))
+        return float(np.mean([float(distance(one, other)) for one, other in pairwise(pictures)]))
 
     return measure
 
@@ -116,78 +126,47 @@ def _lpips_of_neighbours(device: torch.device) -> Measure:
 def _inception_features(device: torch.device) -> Measure:
     from ...models.perceptual.handle import fid_inception
 
-    network = fid_inception()
-
-    def measure(picture: Tensor) -> np.ndarray:
-        with torch.no_grad(), lent(network, device):
-            return network(_for_network(picture, device))[0].double().cpu().numpy()
-
-    return measure
+    features = _judged(fid_inception, device)
+    return lambda picture: features(picture)[0].double().numpy()
 
 
 def _clip_likeness(device: torch.device) -> Measure:
     from ...models.perceptual.clip import clip_features, clip_vision
 
-    network = clip_vision()
+    def likeness(network: nn.Module, picture: Tensor, target: Tensor) -> Tensor:
+        return torch.cosine_similarity(
+            clip_features(network, picture), clip_features(network, target)
+        )
 
-    def measure(picture: Tensor, target: Tensor) -> float:
-        with torch.no_grad(), lent(network, device):
-            one, other = (
-                clip_features(network, _for_network(image, device)) for image in (picture, target)
-            )
-        return float(torch.cosine_similarity(one, other))
-
-    return measure
+    return _judged(clip_vision, device, likeness)
 
 
 def _clip_quality(device: torch.device) -> Measure:
     from ...models.perceptual.clip_iqa import clip_iqa, quality
 
-    network = clip_iqa()
-
-    def measure(picture: Tensor) -> float:
-        with torch.no_grad(), lent(network, device):
-            return float(quality(network, _for_network(picture, device)))
-
-    return measure
+    return _judged(clip_iqa, device, quality)
 
 
 def _maniqa(device: torch.device) -> Measure:
     from ...models.perceptual.maniqa import maniqa
 
-    network = maniqa()
-
-    def measure(picture: Tensor) -> float:
-        with torch.no_grad(), lent(network, device):
-            return float(network(_for_network(picture, device)))
-
-    return measure
+    return _judged(maniqa, device)
 
 
 def _musiq(device: torch.device) -> Measure:
     from ...models.perceptual.musiq import musiq
 
-    network = musiq()
-
-    def measure(picture: Tensor) -> float:
-        with torch.no_grad(), lent(network, device):
-            return float(network(_for_network(picture, device)))
-
-    return measure
+    return _judged(musiq, device)
 
 
 def _content_consistency(device: torch.device) -> Measure:
     from ...models.perceptual.segmentation import segmenter, top_classes
 
-    network = segmenter()
+    classes = _judged(segmenter, device, top_classes)
 
     def measure(pictures: Sequence[Tensor], levels: Sequence[float]) -> float:
         del levels
-        with torch.no_grad(), lent(network, device):
-            classes = [
-                top_classes(network, _for_network(picture, device)).cpu() for picture in pictures
-            ]
-        return content_consistency(classes)
+        return content_consistency([classes(one) for one in pictures])
 
     return measure
 
