@@ -192,6 +192,13 @@ def _unreadable(path: Path, error: Exception) -> FileError:
     )
 
 
+def below(state: Mapping[str, Tensor], prefix: str) -> StateDict:
+    """The tensors whose names begin with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): one for name, one in state.items() if name.startswith(prefix)
+    }
+
+
 def write_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write a `.safetensors` file; an older one is replaced whole.
 

@@ -14,6 +14,7 @@ from .data.records import Blur
 from .data.simulate.pictures import scene_random
 from .data.simulate.scene import Shot, SimulatedScene, point_in_focus
 from .scenes import random_scene
+from .series import SimulatedSeries
 
 # Photographs focus on the nearest or the farthest part of this much of the range of disparity.
 END_OF_RANGE = 0.3
@@ -67,6 +68,22 @@ class ProceduralSimulator:
         radius = self.largest_radius * random.uniform(1 / 3, 1.0)
         blur = Blur(radius / max(plane, 1.0 - plane), plane, is_metric=False)
         return Shot(blur, point_in_focus(depth, plane, random.random()))
+
+
+def procedural_series(
+    scenes: int, size_px: int, radius_share: float, seed: int, photographs: int = 2
+) -> SimulatedSeries:
+    """Data to try a training with.
+
+    Args:
+        scenes: how many, made in memory.
+        size_px: height and width of the pictures.
+        radius_share: largest blur radius as a share of that.
+        seed: decides everything.
+        photographs: of each scene.
+    """
+    simulator = ProceduralSimulator(size_px, radius_share * size_px, photographs, seed)
+    return SimulatedSeries(simulator, scenes)
 
 
 def _coded(light: Tensor) -> Tensor:

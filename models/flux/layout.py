@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor
 from ...errors import FileError
 from ..layout import Findings, listed, not_finite
 from ..registry import GENFOCUS_BOKEH, GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR
-from ..state_dict import StateDict, read_metadata, read_state_dict
+from ..state_dict import StateDict, below, read_metadata, read_state_dict, write_weights
 from .adapters import EMBEDDER, FLUX_DEV, Adapter, FluxShape, Linear, adaptable_layers
 from .camera import CameraProjection
 from .conditions import Visibility
@@ -148,12 +147,6 @@ def save_adapter(
     Raises:
         FileError: another suffix, or the operating system refused.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    path = Path(path)
-    if path.suffix.lower() != ".safetensors":
-        raise FileError(str(path), f"the suffix {path.suffix!r}", "Give it .safetensors.")
     said = {
         **(notes or {}),
         "format": FORMAT,
@@ -164,15 +157,7 @@ def save_adapter(
         "licence": info.licence,
         "rank": str(max(adapter.ranks.values())),
     }
-    temporary = path.with_name(f".{path.stem}_{secrets.token_hex(4)}.safetensors")
-    try:
-        save_file(adapter_state(adapter, camera), temporary, said)
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        reason = f"a place that cannot be written to ({error})"
-        raise FileError(str(path), reason, "Give another place to save to.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_weights(Path(path), adapter_state(adapter, camera), said)
 
 
 def adapter_state(adapter: Adapter, camera: CameraProjection | None = None) -> StateDict:
@@ -184,7 +169,7 @@ def adapter_state(adapter: Adapter, camera: CameraProjection | None = None) -> S
             state[f"{PREFIX}{layer}.alpha"] = torch.tensor(scale * ranks[layer])
     if camera is not None:
         state |= {CAMERA_PREFIX + name: tensor for name, tensor in camera.state_dict().items()}
-    return {name: tensor.detach().contiguous().cpu() for name, tensor in state.items()}
+    return state
 
 
 def _info(path: Path, metadata: Mapping[str, str]) -> AdapterInfo:
@@ -221,11 +206,7 @@ def _without_camera(state: StateDict) -> StateDict:
 def _camera(
     path: Path, state: StateDict, shape: FluxShape, kind: Kind | None
 ) -> CameraProjection | None:
-    found = {
-        name.removeprefix(CAMERA_PREFIX): tensor
-        for name, tensor in state.items()
-        if name.startswith(CAMERA_PREFIX)
-    }
+    found = below(state, CAMERA_PREFIX)
     if not found and kind is not Kind.DIFFCAMERA:
         return None
     camera = CameraProjection(shape.width)

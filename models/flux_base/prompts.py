@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...errors import FileError, InputError
 from ..flux.conditions import Prompt
 from ..layout import Findings
-from ..state_dict import read_metadata, read_state_dict
+from ..state_dict import read_metadata, read_state_dict, write_weights
 
 FORMAT, FORMAT_VERSION = "focus-puller/flux-prompts", "1"
 
@@ -57,29 +56,17 @@ def save_prompts(path: Path, prompts: Mapping[str, Prompt]) -> None:
         FileError: another suffix, or the operating system refused.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
 
-    if path.suffix.lower() != ".safetensors":
-        raise FileError(str(path), f"the suffix {path.suffix!r}", "Give it .safetensors.")
     tensors = {}
     for index, prompt in enumerate(prompts.values()):
         for name, tensor in (("tokens", prompt.tokens), ("pooled", prompt.pooled)):
-            tensors[f"{index}.{name}"] = tensor.to("cpu", torch.bfloat16).contiguous()
+            tensors[f"{index}.{name}"] = tensor.to("cpu", torch.bfloat16)
     metadata = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "texts": json.dumps(list(prompts)),
     }
-    temporary = path.with_name(f".{path.stem}_{secrets.token_hex(4)}.safetensors")
-    try:
-        save_file(tensors, temporary, metadata)
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        received = f"a place that cannot be written to ({error})"
-        raise FileError(str(path), received, "Give another place to save to.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_weights(path, tensors, metadata)
 
 
 def load_prompts(path: Path) -> dict[str, Prompt]:

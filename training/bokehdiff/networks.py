@@ -16,6 +16,7 @@ from ...models.bokehdiff.processor import PisaProcessor, install_pisa
 from ...models.sdxl.base import require_diffusers
 from ...models.sdxl.config import SDXL, SdxlConfig
 from ...models.sdxl.text import PromptEmbedding
+from ...models.state_dict import below
 from ..procedural import ProceduralSimulator
 
 # What the tiny VAE is trained with.
@@ -75,20 +76,7 @@ def adapter_state(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tenso
         weights: of the whole, by name of the parameter.
         prefix: of the UNet's.
     """
-    return {
-        name.removeprefix(prefix).replace(ADAPTER, "."): one.contiguous()
-        for name, one in weights.items()
-        if name.startswith(prefix)
-    }
-
-
-def encoder_state(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The trained parts of the VAE under its own names."""
-    return {
-        name.removeprefix(prefix): one.contiguous()
-        for name, one in weights.items()
-        if name.startswith(prefix)
-    }
+    return {name.replace(ADAPTER, "."): one for name, one in below(weights, prefix).items()}
 
 
 # A random SDXL of a few ten thousand parameters.

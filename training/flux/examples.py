@@ -22,13 +22,7 @@ def bokeh_example(
     source: SeriesSource, step: int, random: np.random.Generator
 ) -> dict[str, Tensor]:
     """`all_in_focus`, `defocus` as BokehNet is shown it, and `bokeh`, `[3,H,W]`."""
-    series = source.draw(step, random)
-    photograph = series.photographs[0]
-    return {
-        "all_in_focus": sharp_of(series),
-        "defocus": defocus_of(series, photograph),
-        "bokeh": photograph.image,
-    }
+    return _blurred(source.draw(step, random))
 
 
 def aperture_example(
@@ -36,11 +30,15 @@ def aperture_example(
 ) -> dict[str, Tensor]:
     """As for BokehNet, with `aperture`, `[3,128,128]`."""
     series = source.draw(step, random)
+    shape = aperture_picture(series.photographs[0].aperture)[0]
+    return {**_blurred(series), "aperture": shape}
+
+
+def _blurred(series: Series) -> dict[str, Tensor]:
     photograph = series.photographs[0]
     return {
         "all_in_focus": sharp_of(series),
         "defocus": defocus_of(series, photograph),
-        "aperture": aperture_picture(photograph.aperture)[0],
         "bokeh": photograph.image,
     }
 

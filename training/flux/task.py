@@ -21,11 +21,12 @@ from ...models.flux.layout import AdapterInfo, load_adapter, save_adapter
 from ...models.flux.networks import PROMPTS, Kind
 from ...models.flux.sampling import denoised, flow_noise, flow_sigmas
 from ...models.flux.tokens import PATCH, grid_of, unpacked
+from ...models.state_dict import below
 from ..engine.config import Optimizer, Run
 from ..engine.task import Batch, Phase, Task, Trainee, Validation
-from ..procedural import ProceduralSimulator
+from ..procedural import procedural_series
 from ..recorded_series import Dataset, RecordedSeries, Scale, pairs_of
-from ..series import SeriesSource, SimulatedSeries
+from ..series import SeriesSource
 from .base import encoded_prompt, open_base
 from .flow import FlowTrainee, Show
 from .settings import AdapterSettings, FluxFiles
@@ -124,9 +125,9 @@ def held_out_source(config: FlowConfig, source: SeriesSource, photographs: int) 
 
 def procedural_source(config: FlowConfig, photographs: int = 2) -> SeriesSource:
     """Scenes in memory, with so many photographs of each."""
-    side = config.size_px
-    simulator = ProceduralSimulator(side, RADIUS_SHARE * side, photographs, config.run.seed)
-    return SimulatedSeries(simulator, config.procedural_scenes)
+    return procedural_series(
+        config.procedural_scenes, config.size_px, RADIUS_SHARE, config.run.seed, photographs
+    )
 
 
 def tiny(paper: C, **changes: Any) -> C:
@@ -223,7 +224,7 @@ class FlowTask(Task):
         assert isinstance(self.trainee, FlowTrainee)
         config = self.config
         adapter = Adapter(adaptable_layers(self.base.shape), config.adapter.rank)
-        adapter.load_state_dict(_below(weights, f"model.adapters.{self.network.kind.value}."))
+        adapter.load_state_dict(below(weights, f"model.adapters.{self.network.kind.value}."))
         info = AdapterInfo(
             self.network.kind,
             Visibility(config.adapter.visibility),
@@ -298,9 +299,3 @@ def _loaded(path: Path | None, base: FluxBase, kind: Kind) -> Adapter:
 
 def _trained(trainee: FlowTrainee) -> Iterator[nn.Parameter]:
     return trainee.trained_parameters()
-
-
-def _below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): one for name, one in weights.items() if name.startswith(prefix)
-    }

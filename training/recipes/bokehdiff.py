@@ -23,11 +23,11 @@ from ...models.places import located
 from ...models.registry import SDXL_BASE
 from ...models.sdxl.base import base_of, load_text_encoders, load_unet, load_vae
 from ...models.sdxl.text import embedded_prompt
+from ...models.state_dict import below, write_weights
 from ..bokehdiff.discriminator import Discriminator, load_backbone, tiny_backbone
 from ..bokehdiff.networks import (
     Networks,
     adapter_state,
-    encoder_state,
     prepared,
     tiny_networks,
 )
@@ -40,9 +40,9 @@ from ..bokehdiff.trainee import (
 )
 from ..engine.config import Optimizer, Run
 from ..engine.task import Phase, Recipe, Task, Trainee, Validation
-from ..procedural import ProceduralSimulator
+from ..procedural import procedural_series
 from ..recorded_series import Dataset, RecordedSeries, Scale, pairs_of
-from ..series import Series, SeriesSource, SimulatedSeries
+from ..series import Series, SeriesSource
 
 TINY = "tiny"
 UNSEEN = 6
@@ -179,15 +179,10 @@ class BokehDiffTask(Task):
         self, weights: Mapping[str, Tensor], file: Path, metadata: Mapping[str, str]
     ) -> None:
         """The adapter, and beside it the trained parts of the VAE, in the published layouts."""
-        from safetensors.torch import save_file
-
         said = {**metadata, "data": self.source.digest, "licence": self.config.licence}
-        beside = file.with_name(VAE_FILE)
-        unfinished = beside.with_name(f".{VAE_FILE}")
-        save_file(encoder_state(weights, "vae."), unfinished, said)
-        unfinished.replace(beside)
+        write_weights(file.with_name(VAE_FILE), below(weights, "vae."), said)
         said |= {"rank": str(self.config.rank), "base_model": self.config.base or SDXL_BASE.file}
-        save_file(adapter_state(weights, "unet."), file, said)
+        write_weights(file, adapter_state(weights, "unet."), said)
 
 
 def _generator(trainee: BokehDiffTrainee):
@@ -225,9 +220,9 @@ def _told_share(told: Told, plane: float, random: np.random.Generator) -> float:
 
 def _source(config: BokehDiffConfig) -> SeriesSource:
     if config.procedural_scenes:
-        side = config.size_px
-        simulator = ProceduralSimulator(side, RADIUS_SHARE * side, seed=config.run.seed)
-        return SimulatedSeries(simulator, config.procedural_scenes)
+        return procedural_series(
+            config.procedural_scenes, config.size_px, RADIUS_SHARE, config.run.seed
+        )
     return RecordedSeries([pairs_of(config.datasets, "datasets")], config.size_px, config.scale)
 
 

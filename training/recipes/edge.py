@@ -13,6 +13,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...lens.color import linear_to_srgb
 from ...models.edge.architecture import STRIDE, EdgeNetwork, at_places, local_range
+from ...models.state_dict import below, write_weights
 from ..degradation import blurred, randomly_degraded
 from ..engine.config import Optimizer, Run
 from ..engine.task import Batch, Phase, Recipe, Task, Trainee, Validation
@@ -209,10 +210,8 @@ class EdgeTask(Task):
         self, weights: Mapping[str, Tensor], file: Path, metadata: Mapping[str, str]
     ) -> None:
         """The network's parameters under their names."""
-        from safetensors.torch import save_file
-
-        own = {name.removeprefix("network."): one.contiguous() for name, one in weights.items()}
-        save_file(own, file, {**metadata, "licence": "Apache-2.0"})
+        said = {**metadata, "licence": "Apache-2.0"}
+        write_weights(file, below(weights, "network."), said)
 
 
 RECIPE = Recipe(

@@ -27,9 +27,9 @@ from ...models.vst.architecture import VST
 from ...models.vst.sizes import VstSizes
 from ..engine.config import Optimizer, Run
 from ..engine.task import Batch, Phase, Recipe, Task, Trainee, Validation
-from ..procedural import ProceduralSimulator
+from ..procedural import procedural_series
 from ..recorded_series import Dataset, RecordedSeries, Scale, pairs_of
-from ..series import Series, SeriesSource, SimulatedSeries
+from ..series import Series, SeriesSource
 
 TINY = "tiny"
 UNSEEN = 6
@@ -204,9 +204,9 @@ def _metric(series: Series, is_procedural: bool) -> tuple[Depth, float]:
 
 def _source(config: FocusDistanceConfig) -> SeriesSource:
     if config.procedural_scenes:
-        side = config.size_px
-        simulator = ProceduralSimulator(side, RADIUS_SHARE * side, seed=config.run.seed)
-        return SimulatedSeries(simulator, config.procedural_scenes)
+        return procedural_series(
+            config.procedural_scenes, config.size_px, RADIUS_SHARE, config.run.seed
+        )
     return RecordedSeries([pairs_of(config.datasets, "datasets")], config.size_px, config.scale)
 
 

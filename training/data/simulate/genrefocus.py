@@ -6,7 +6,6 @@ a random pixel, so that something is in focus.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,48 +72,34 @@ class GenRefocusSimulator:
 
     def scene(self, index: int) -> SimulatedScene:
         """One scene."""
-        return _scene(self, index, lambda random: CIRCLE)
+        settings = self.settings
+        random = scene_random(self.seed, index)
+        pair = record_for(self.source, self.seed, index)
+        image, depth = sharp_picture(pair, settings.size_px, random)
+        shots = tuple(
+            _shot(depth, settings, self.aperture(random), random) for _ in range(settings.shots)
+        )
+        lens, stops = Lens(settings.lens), settings.highlight_stops
+        return SimulatedScene(
+            source=pair.name,
+            all_in_focus=image,
+            depth=depth,
+            shots=shots,
+            photograph=lambda shot: photograph(image, depth, shot, lens, stops, self.device),
+        )
+
+    def aperture(self, random: np.random.Generator) -> Aperture:
+        """That of a shot."""
+        del random
+        return CIRCLE
 
 
-@dataclass(frozen=True)
-class ShapesSimulator:
-    """Makes scenes of sharp pictures, with discs of a random shape in each shot.
+class ShapesSimulator(GenRefocusSimulator):
+    """The same with discs of a random shape in each shot; needs lights, so that shapes show."""
 
-    Args:
-        settings: of all scenes.
-        source: sharp pictures with depth; with lights, so that shapes show.
-        seed: decides everything.
-        device: where to render.
-    """
-
-    settings: GenRefocusSettings
-    source: Source
-    seed: int
-    device: torch.device | None = None
-
-    def scene(self, index: int) -> SimulatedScene:
-        """One scene."""
-        return _scene(self, index, random_aperture)
-
-
-def _scene(
-    simulator: GenRefocusSimulator | ShapesSimulator,
-    index: int,
-    aperture: Callable[[np.random.Generator], Aperture],
-) -> SimulatedScene:
-    settings, seed = simulator.settings, simulator.seed
-    random = scene_random(seed, index)
-    pair = record_for(simulator.source, seed, index)
-    image, depth = sharp_picture(pair, settings.size_px, random)
-    shots = tuple(_shot(depth, settings, aperture(random), random) for _ in range(settings.shots))
-    lens, stops = Lens(settings.lens), settings.highlight_stops
-    return SimulatedScene(
-        source=pair.name,
-        all_in_focus=image,
-        depth=depth,
-        shots=shots,
-        photograph=lambda shot: photograph(image, depth, shot, lens, stops, simulator.device),
-    )
+    def aperture(self, random: np.random.Generator) -> Aperture:
+        """That of a shot."""
+        return random_aperture(random)
 
 
 def _shot(
