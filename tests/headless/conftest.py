@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from focuspuller.errors import InputError
+from focuspuller.headless.cli import main
+from focuspuller.lens.depth import Depth
 from focuspuller.nodes.comfy import io, progress, ui
+from focuspuller.photo.embedded_depth import embed_depth
+from oracles.photo_folder import names, save_photo_folder, save_with_exif
 from PIL import Image
 
 Lens = io.Custom("TEST_LENS")
@@ -128,3 +133,64 @@ def workflow():
 @pytest.fixture
 def image() -> torch.Tensor:
     return torch.rand(1, 6, 8, 3, generator=torch.Generator().manual_seed(0))
+
+
+class Run(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Runs `focuspuller` with these arguments."""
+
+    def run(*arguments: object) -> Run:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as leaving:  # argparse
+            code = int(leaving.code or 0)
+        captured = capsys.readouterr()
+        return Run(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with photo.png, depth.npy (metres) and disparity.png; the current one."""
+    save_photo_folder(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def photo_with_exif(folder: Path) -> Path:
+    path = folder / "photo.jpg"
+    save_with_exif(folder / "photo.png", path)
+    return path
+
+
+@pytest.fixture
+def portrait(photo_with_exif: Path, folder: Path) -> Path:
+    """A photo with EXIF and depth inside."""
+    depth = Depth.from_metres(torch.from_numpy(np.load(folder / "depth.npy"))[None, None])
+    photo_with_exif.write_bytes(embed_depth(photo_with_exif.read_bytes(), depth))
+    return photo_with_exif
+
+
+@pytest.fixture
+def refused(cli: Callable[..., Run], folder: Path) -> Callable[..., str]:
+    """stderr of a command that fails without rendering and without leaving a trace."""
+
+    def check(*arguments: object, code: int = 1) -> str:
+        before = names(folder)
+        done = cli(*arguments)
+        assert done.code == code
+        assert done.stdout == ""
+        assert names(folder) == before
+        return done.stderr
+
+    return check

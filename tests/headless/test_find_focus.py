@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import focuspuller as fp
 import numpy as np
 import pytest
 import torch
-from focuspuller.headless.cli import main
 from focuspuller.lens.color import srgb_to_linear
 from focuspuller.models.focus_distance.files import save_focus_transformer
 from focuspuller.photo.photo import load_photo
@@ -105,25 +102,6 @@ class TestArrays:
             fp.find_focus(photo, metres)
 
 
-class Run(NamedTuple):
-    code: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    def run(*arguments: str) -> Run:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:  # argparse
-            code = leaving.code
-        captured = capsys.readouterr()
-        return Run(code, captured.out, captured.err)
-
-    return run
-
-
 RENDER = ["render", "photo.png", "--depth", "depth.npy", "--find-focus"]
 
 
@@ -131,7 +109,7 @@ class TestCommand:
     @pytest.mark.parametrize("weights", [None, "trained.safetensors"])
     def test_it_renders_as_python_does(self, cli, photo, metres, weights):
         given = [] if weights is None else ["--focus-weights", weights]
-        assert cli(*RENDER, *given, *CAMERA, "-o", "out.png") == Run(0, "out.png\n", "")
+        assert cli(*RENDER, *given, *CAMERA, "-o", "out.png") == (0, "out.png\n", "")
         found = fp.find_focus(photo, metres, weights=weights)
         expected = fp.render(
             photo,

@@ -8,15 +8,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import focuspuller as fp
 import pytest
 import torch
 from focuspuller.errors import DownloadError, FileError, InputError
 from focuspuller.headless import models_command, weights
-from focuspuller.headless.cli import main
 from focuspuller.models import registry
 from focuspuller.models.bokehme.architecture import ARNet, IUNet
 from focuspuller.models.registry import BOKEHME_ARNET, BOKEHME_IUNET, EDGE
@@ -38,20 +37,9 @@ FOLDER = Weights(
 )
 
 
-class Run(NamedTuple):
-    code: int
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    def run(*arguments: str | Path) -> Run:
-        code = main(["models", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return Run(code, captured.out, captured.err)
-
-    return run
+def cli(cli: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    return partial(cli, "models")
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +110,7 @@ class TestVerify:
         path = models / "bokehme" / "arnet.pth"
         path.write_bytes(arnet)
         done = cli("verify", "bokehme")
-        assert done == Run(0, f"{path}: fits BokehMe's ARNet\n", "")
+        assert done == (0, f"{path}: fits BokehMe's ARNet\n", "")
         assert "fits Focus Puller's edge network" in cli("verify").stdout
 
     def test_every_wrong_name_is_told(self, cli, tmp_path):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import focuspuller as fp
 import numpy as np
 import pytest
 from focuspuller.headless import sequence_command
-from focuspuller.headless.cli import main
 from focuspuller.photo.photo import load_photo
 from focuspuller.photo.video import Frame, Sound, VideoFile, VideoFormat, write_sound, writing_video
 from PIL import Image
@@ -22,23 +21,9 @@ STRENGTH = ["--bokeh-level", "6", "--lens", "taf"]
 NEAR = ["--focus", "0.1,0.5"]
 
 
-class Run(NamedTuple):
-    code: int
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    def run(*arguments: object) -> Run:
-        try:
-            code = main(["render", *map(str, arguments)])
-        except SystemExit as leaving:  # argparse
-            code = leaving.code
-        captured = capsys.readouterr()
-        return Run(code, captured.out, captured.err)
-
-    return run
+def cli(cli: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    return partial(cli, "render")
 
 
 @pytest.fixture
@@ -99,7 +84,7 @@ class TestFrames:
         out = ["-o", "out/%04d.png"]
         done = cli(source, "--depth", depth, *NEAR, *STRENGTH, *out)
         expected = [f"out/{index + 9:04}.png" for index in range(FRAMES)]
-        assert done == Run(0, "".join(f"{name}\n" for name in expected), "")
+        assert done == (0, "".join(f"{name}\n" for name in expected), "")
         for index, name in enumerate(expected):
             single = ["--depth", "maps/depth_0.png", *NEAR, *STRENGTH, "-o", "single.png"]
             assert cli(f"frames/{index + 9:04}.png", *single).code == 0
@@ -232,7 +217,7 @@ class TestResume:
 class TestVideo:
     def test_a_video_keeps_times_tags_and_sound(self, cli, movie):
         options = ["--depth", "depth.mp4", *NEAR, *STRENGTH, "--crf", "1", "-o", "out/soft.mp4"]
-        assert cli(movie, *options) == Run(0, "out/soft.mp4\n", "")
+        assert cli(movie, *options) == (0, "out/soft.mp4\n", "")
         before, after = VideoFile(movie), VideoFile(Path("out/soft.mp4"))
         assert after.format == before.format
         assert after.sound() is not None
