@@ -50,6 +50,11 @@ class Verdict:
         """Whether it can be used."""
         return not self.findings
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether tensors were compared with the network's, which a file of another kind ends."""
+        return self.fits or self.findings.count > len(self.findings.other)
+
 
 @dataclass(frozen=True)
 class Download:
@@ -186,16 +191,18 @@ def _check_announced(downloads: Iterable[Download]) -> None:
 
 
 def _verdict_of_file(path: Path) -> Verdict:
-    """The verdict on a file by its name; where that says nothing, on what it comes closest to."""
+    """The verdict on a file or folder by its name, else on what it comes closest to."""
     named = [one for one in ALL_WEIGHTS if _is_named(one, path)]
     if named:
         verdicts = [verdict_on(one, path) for one in named]
     else:
-        others = (one for one in ALL_WEIGHTS if one.check and not one.subfolder)
-        verdicts = [verdict for one in others if (verdict := _guess(one, path))]
+        others = (one for one in ALL_WEIGHTS if one.check and _may_be(one, path))
+        guesses = [verdict for one in others if (verdict := _guess(one, path))]
+        # A file that nothing can read is told why; a folder is what something can read, or unknown.
+        verdicts = [one for one in guesses if one.is_compared or path.is_file()]
     if not verdicts:
-        raise FileError(str(path), "a file of unknown name", "Give a name of the list.")
-    return min(verdicts, key=lambda verdict: verdict.findings.count)
+        raise FileError(str(path), "a file or folder of unknown name", "Give a name of the list.")
+    return min(verdicts, key=lambda verdict: (not verdict.is_compared, verdict.findings.count))
 
 
 def _guess(weights: Weights, path: Path) -> Verdict | None:
@@ -209,6 +216,13 @@ def _guess(weights: Weights, path: Path) -> Verdict | None:
 def _is_named(weights: Weights, path: Path) -> bool:
     titles = [weights.subfolder] if weights.subfolder else weights.files
     return path.name in (*titles, *weights.other_names)
+
+
+def _may_be(weights: Weights, path: Path) -> bool:
+    """Whether it is worth a look: of a folder, some of its files have to be there."""
+    if not weights.subfolder:
+        return True
+    return path.name == weights.file or any((path / file).is_file() for file in weights.files)
 
 
 def _readable(weights: Weights, path: Path) -> Findings:

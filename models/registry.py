@@ -207,7 +207,7 @@ BIREFNET = Weights(
 _GENFOCUS_LICENCE = "Apache-2.0 (the code's); made for FLUX.1-dev, which is non-commercial"
 
 
-def _genfocus(name: str, network: str, file: str) -> Weights:
+def _genfocus(name: str, network: str, file: str, check: str) -> Weights:
     return Weights(
         name=f"genfocus-{name}",
         network=network,
@@ -216,17 +216,38 @@ def _genfocus(name: str, network: str, file: str) -> Weights:
         source="https://huggingface.co/nycu-cplab/Genfocus-Model",
         licence=_GENFOCUS_LICENCE,
         hub=Hub("nycu-cplab/Genfocus-Model"),
-        check="models.flux.layout:check",
+        check=f"models.flux.layout:{check}",
     )
 
 
-GENFOCUS_DEBLUR = _genfocus("deblur", "Generative Refocusing's DeblurNet", "deblurNet.safetensors")
+def _trained_adapter(name: str, network: str, check: str) -> Weights:
+    return Weights(
+        name=name,
+        network=network,
+        files=(f"{name.replace('-', '_')}.safetensors",),
+        folders=("loras",),
+        source="https://github.com/focuspuller/focuspuller",
+        licence="that of its metadata: nobody has published weights, they are trained",
+        check=f"models.flux.layout:{check}",
+    )
+
+
+GENFOCUS_DEBLUR = _genfocus(
+    "deblur", "Generative Refocusing's DeblurNet", "deblurNet.safetensors", "check_deblur"
+)
 GENFOCUS_PRE_DEBLUR = _genfocus(
     "pre-deblur",
     "Generative Refocusing's DeblurNet with pre-deblur",
     "deblurNet_with_pre_deblur.safetensors",
+    "check_pre_deblur",
 )
-GENFOCUS_BOKEH = _genfocus("bokeh", "Generative Refocusing's BokehNet", "bokehNet.safetensors")
+GENFOCUS_BOKEH = _genfocus(
+    "bokeh", "Generative Refocusing's BokehNet", "bokehNet.safetensors", "check_bokeh"
+)
+APERTURE_SHAPE = _trained_adapter(
+    "aperture-shape", "BokehNet's shape of the aperture", "check_aperture"
+)
+DIFFCAMERA = _trained_adapter("diffcamera", "DiffCamera", "check_diffcamera")
 
 _FLUX_DEV = "black-forest-labs/FLUX.1-dev"
 _FLUX_LICENCE = "FLUX.1 [dev] non-commercial licence"
@@ -464,6 +485,8 @@ ALL_WEIGHTS: tuple[Weights, ...] = (
     GENFOCUS_DEBLUR,
     GENFOCUS_PRE_DEBLUR,
     GENFOCUS_BOKEH,
+    APERTURE_SHAPE,
+    DIFFCAMERA,
     *FLUX_BASES,
     FLUX_AUTOENCODER,
     FLUX_CLIP,

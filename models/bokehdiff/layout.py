@@ -9,11 +9,11 @@ from torch import nn
 
 from ...errors import FileError
 from ..layout import Findings, compared, not_finite, shapes_of
-from ..registry import BOKEHDIFF
+from ..registry import BOKEHDIFF, SDXL_BASE
 from ..sdxl.base import require_diffusers
 from ..sdxl.config import SDXL, SdxlConfig
-from ..sdxl.lora import DOWN, lora_shapes, merge_lora
-from ..state_dict import StateDict, read_state_dict
+from ..sdxl.lora import DOWN, UP, lora_shapes, merge_lora
+from ..state_dict import StateDict, read_metadata, read_state_dict
 
 # The adapter's layers, in all blocks of the UNet. Its alpha is its rank, so that its scale is 1.
 LORA_TARGETS = (
@@ -48,10 +48,52 @@ def files_of(path: Path) -> tuple[Path, Path]:
 
 
 def check(path: Path) -> Findings:
-    """What does not fit in a folder of BokehDiff's weights."""
-    lora, vae = files_of(path)
-    unet, autoencoder = _empty_networks(SDXL)
-    return _lora_findings(read_lora(lora), unet) + _vae_findings(read_state_dict(vae), autoencoder)
+    """What does not fit in a folder of BokehDiff's weights.
+
+    Of our own for another base model than SDXL, which their header names, the sizes are taken from
+    the files.
+    """
+    lora_file, vae_file = files_of(path)
+    lora, vae = read_lora(lora_file), read_state_dict(vae_file)
+    base = read_metadata(lora_file).get("base_model", SDXL_BASE.file)
+    config = SDXL if base == SDXL_BASE.file else _config_in(lora, vae)
+    unet, autoencoder = _empty_networks(config)
+    return _lora_findings(lora, unet) + _vae_findings(vae, autoencoder)
+
+
+def _config_in(lora: StateDict, vae: StateDict) -> SdxlConfig:
+    """The sizes of the base model that an adapter was trained for; SDXL's for what it lacks."""
+    widths, depths = list(SDXL.unet["block_out_channels"]), []
+    for block, width in enumerate(widths):
+        down = f"down_blocks.{block}"
+        widths[block] = _rows(lora, f"{down}.resnets.0.conv1{UP}", width)
+        transformers = {
+            int(name.removeprefix(f"{down}.attentions.0.transformer_blocks.").partition(".")[0])
+            for name in lora
+            if name.startswith(f"{down}.attentions.0.transformer_blocks.")
+        }
+        # A block without attention has a depth all the same, which nothing depends on.
+        depths.append(1 + max(transformers, default=0))
+    prompt = lora.get(f"mid_block.attentions.0.transformer_blocks.0.attn2.to_k{DOWN}")
+    sides = SDXL.vae["block_out_channels"]
+    outer = _rows(vae, "encoder.conv_in.weight", sides[0])
+    inner = _rows(vae, "encoder.mid_block.resnets.0.conv1.weight", sides[-1])
+    unet = {
+        **SDXL.unet,
+        "block_out_channels": tuple(widths),
+        "transformer_layers_per_block": tuple(depths),
+        "attention_head_dim": (1,) * len(widths),
+        "norm_num_groups": 1,
+        "cross_attention_dim": SDXL.unet["cross_attention_dim"]
+        if prompt is None
+        else prompt.shape[1],
+    }
+    channels = (outer, *sides[1:-1], inner)
+    return SdxlConfig(unet, {**SDXL.vae, "block_out_channels": channels, "norm_num_groups": 1})
+
+
+def _rows(state: StateDict, name: str, otherwise: int) -> int:
+    return len(state[name]) if name in state else otherwise
 
 
 def adapt(unet: nn.Module, vae: nn.Module, path: Path) -> None:

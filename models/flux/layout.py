@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import FileError
-from ..layout import Findings, listed, not_finite
+from ..layout import Findings, compared, listed, not_finite, shapes_of, wanted_shapes
 from ..registry import GENFOCUS_BOKEH, GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR
 from ..state_dict import StateDict, below, read_metadata, read_state_dict, write_weights
 from .adapters import EMBEDDER, FLUX_DEV, Adapter, FluxShape, Linear, adaptable_layers
@@ -99,15 +99,52 @@ def load_adapter(
     return AdapterFile(adapter, replace(info, rank=max(adapter.ranks.values())), camera)
 
 
-def check(path: Path) -> Findings:
+def check(path: Path, kind: Kind | None = None) -> Findings:
     """What does not fit in a file of an adapter for FLUX.1-dev.
 
     Of our own for another base model, which their header names, the sizes are taken from the file.
+
+    Args:
+        path: of the file.
+        kind: what it shall be for. What it is for, its header says, its published name, or that it
+            has a camera projection; a file that says nothing may be for anything but DiffCamera.
     """
-    state = _without_camera(read_state_dict(path))
-    metadata = read_metadata(path)
+    state, metadata = read_state_dict(path), read_metadata(path)
+    updates, camera = _without_camera(state), below(state, CAMERA_PREFIX)
     is_ours = metadata.get("format") == FORMAT and metadata.get("base_model") != BASE_MODEL
-    return _found(state, _shape_in(state) if is_ours else FLUX_DEV)[1]
+    shape = _shape_in(updates) if is_ours else FLUX_DEV
+    problems = _found(updates, shape)[1]
+    said = _info(path, metadata).kind or (Kind.DIFFCAMERA if camera else None)
+    if kind is not None and said not in (None, kind):
+        problems += Findings(other=(f"it is for '{said.value if said else ''}'",))
+    if Kind.DIFFCAMERA in (kind, said):
+        problems += _camera_findings(camera, shape) + not_finite(camera)
+    return problems
+
+
+def check_deblur(path: Path) -> Findings:
+    """What does not fit in a file of DeblurNet."""
+    return check(path, Kind.DEBLUR)
+
+
+def check_pre_deblur(path: Path) -> Findings:
+    """What does not fit in a file of DeblurNet with pre-deblur."""
+    return check(path, Kind.PRE_DEBLUR)
+
+
+def check_bokeh(path: Path) -> Findings:
+    """What does not fit in a file of BokehNet."""
+    return check(path, Kind.BOKEH)
+
+
+def check_aperture(path: Path) -> Findings:
+    """What does not fit in a file for the shape of BokehNet's aperture."""
+    return check(path, Kind.APERTURE)
+
+
+def check_diffcamera(path: Path) -> Findings:
+    """What does not fit in a file of DiffCamera."""
+    return check(path, Kind.DIFFCAMERA)
 
 
 def _shape_in(state: StateDict) -> FluxShape:
@@ -209,15 +246,18 @@ def _camera(
     found = below(state, CAMERA_PREFIX)
     if not found and kind is not Kind.DIFFCAMERA:
         return None
-    camera = CameraProjection(shape.width)
-    wanted = {name: tensor.shape for name, tensor in camera.state_dict().items()}
-    if {name: tensor.shape for name, tensor in found.items()} != wanted:
+    if _camera_findings(found, shape):
         names = {name: list(tensor.shape) for name, tensor in found.items()}
         received = f"a camera projection that does not fit ({names or 'none'})"
         advice = f"It needs weight [{shape.width}, 3] and bias [{shape.width}]."
         raise FileError(str(path), received, advice)
+    camera = CameraProjection(shape.width)
     camera.load_state_dict(found, assign=True)
     return camera.requires_grad_(False)
+
+
+def _camera_findings(camera: StateDict, shape: FluxShape) -> Findings:
+    return compared(shapes_of(camera), wanted_shapes(lambda: CameraProjection(shape.width)))
 
 
 def _adapter(updates: Mapping[str, Update], layers: Mapping[str, Linear]) -> Adapter:

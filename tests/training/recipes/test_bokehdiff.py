@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import focuspuller as fp
 import numpy as np
 import pytest
 import torch
@@ -21,7 +22,7 @@ from focuspuller.models.bokehdiff.one_step import blurred_latents
 from focuspuller.models.bokehdiff.processor import install_pisa
 from focuspuller.models.sdxl.lora import lora_shapes
 from focuspuller.models.sdxl.text import PromptEmbedding
-from focuspuller.models.state_dict import read_metadata
+from focuspuller.models.state_dict import read_metadata, read_state_dict, write_weights
 from focuspuller.training.bokehdiff.discriminator import (
     Discriminator,
     SpectralConv,
@@ -164,6 +165,20 @@ def test_the_files_have_the_published_layout(run):
     assert (said["recipe"], said["rank"], said["base_model"]) == ("bokehdiff", "8", "tiny")
     assert "ProceduralSimulator" in said["data"]
     assert read_metadata(vae)["licence"] == TINY.licence
+
+
+def test_verify_knows_the_folder_and_its_file_and_what_is_wrong_with_them(run, tmp_path):
+    for place in (run, run / RECIPE.product):
+        (verdict,) = fp.verify_model(place)
+        assert (verdict.weights.name, str(verdict.findings)) == ("bokehdiff", "")
+    for file in files_of(run):
+        state = read_state_dict(file)
+        name = "encoder.conv_in.bias" if file.stem == "vae" else max(state)
+        state[name] = torch.full((3, 3), torch.nan)
+        write_weights(tmp_path / file.name, state, read_metadata(file))
+    (verdict,) = fp.verify_model(tmp_path)
+    assert verdict.weights.name == "bokehdiff"
+    assert len(verdict.findings.not_finite) == len(verdict.findings.misshaped) == 2
 
 
 def test_only_adapter_encoder_and_head_are_trained():
