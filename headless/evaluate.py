@@ -34,6 +34,7 @@ def evaluate(
     limit: int | None = None,
     sheets: int = SHEETS,
     device: torch.device | str | None = None,
+    settings: Sequence[str] = (),
     on_scene: Callable[[int, int, str], None] | None = None,
 ) -> Report:
     """Run a benchmark, or go on with it, and write tables, plots and side-by-side sheets.
@@ -44,7 +45,8 @@ def evaluate(
             every system made of every scene. A second run goes on where the first stopped.
         data: folder of the data, as docs/evaluation.md shows it; None for what comes with the
             repository.
-        systems: rows; empty for all that can do the task.
+        systems: rows; empty for all that can do the task. "bokehnet@mine" is one of several rows of
+            a system.
         metrics: figures of the benchmark; empty for all.
         pictures: folders with pictures that other programs have made, by the name of their row.
         depth: folder of depth maps that the data lacks, by the name of the picture.
@@ -52,13 +54,15 @@ def evaluate(
         limit: how many scenes at most.
         sheets: how many scenes get a sheet.
         device: where to compute; by default a GPU if there is one.
+        settings: of systems, such as "bokehnet.steps=4", "flux.base=flux1-dev.safetensors" for a
+            family of systems, or "bokehnet@mine.bokeh_adapter=mine.safetensors".
         on_scene: called with finished and all scene-system pairs, and what is at work.
 
     Returns:
         The figures. Metrics and systems without their weights are left out; `skipped` says why.
 
     Raises:
-        InputError: there is no such benchmark, system, metric or scene.
+        InputError: there is no such benchmark, system, metric, scene or setting.
         FileError: the data is missing or not as the benchmark wants it.
 
     Example:
@@ -79,6 +83,7 @@ def evaluate(
         {name: Path(path) for name, path in (pictures or {}).items()},
         scenes,
         limit,
+        tuple(settings),
     )
     options = Options(folder, None if depth is None else Path(depth))
     report = run_benchmark(definition, options, Path(out), choice, device_called(device), on_scene)

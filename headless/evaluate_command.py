@@ -18,6 +18,10 @@ EXAMPLES = """examples:
   focuspuller evaluate truth --out out/truth
   focuspuller evaluate dpdd --data DPDD --pictures mine=out/deblurred --out out/dpdd
   focuspuller evaluate lf-bokeh --data LF-Bokeh --systems layered,bokehme --out out/lf
+  focuspuller evaluate dpdd --data DPDD --systems deblurnet,input --set flux.base=flux1-dev.gguf \
+      --out out/dpdd
+  focuspuller evaluate lf-bokeh --data LF-Bokeh --systems bokehnet,bokehnet@mine \
+      --set bokehnet@mine.bokeh_adapter=mine.safetensors --out out/lf
   focuspuller evaluate ebb-val294 --data EBB --depth EBB/depth --limit 20 --out out/ebb
 
 A run that was interrupted goes on when it is started again with the same folders. Metrics and
@@ -60,6 +64,14 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--sheets", type=int, default=SHEETS, metavar="N", help="scenes that get a sheet"
     )
+    parser.add_argument(
+        *("--set", "-s"),
+        action="append",
+        default=[],
+        metavar="SYSTEM.NAME=VALUE",
+        dest="settings",
+        help="weights and other settings of a system or of a family of them, see --list",
+    )
     parser.add_argument("--device", help="cpu or cuda; by default what there is")
     parser.set_defaults(execute=_execute)
 
@@ -91,6 +103,7 @@ def _execute(options: argparse.Namespace) -> None:
             limit=options.limit,
             sheets=options.sheets,
             device=options.device,
+            settings=options.settings,
             on_scene=lambda done, total, what: _show(bar, done, total, what),
         )
     print(report.markdown())
@@ -126,7 +139,10 @@ def _print_list() -> None:
         print(f"  {'':<20}metrics: {metrics}")
     print("\nsystems")
     for system in SYSTEMS.values():
-        print(f"  {system.name:<20}{system.summary} ({', '.join(system.tasks)})")
+        print(f"  {system.name:<25}{system.summary} ({', '.join(system.tasks)})")
+        if system.settable:
+            shared = f" or {system.family}.NAME=VALUE" if system.family else ""
+            print(f"  {'':<25}--set {system.name}.NAME=VALUE{shared}: {', '.join(system.settable)}")
     print("\nmetrics")
     for metric in METRICS.values():
         print(f"  {metric.name:<20}{metric.arrow} {metric.summary}")

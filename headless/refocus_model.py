@@ -10,18 +10,13 @@ import torch
 
 from ..errors import InputError
 from ..models.flux_base.files import base_files
-from ..models.flux_base.loading import load_base
+from ..models.flux_base.loading import PRECISIONS
 from ..models.places import AUTOMATIC
-from ..models.refocus.loading import adapter_paths, load_adapters
+from ..models.refocus.loading import open_model
 from ..models.refocus.model import RefocusModel
 from .devices import device_called
 
 AnyPath = str | os.PathLike[str]
-PRECISIONS = {
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-    "float32": torch.float32,
-}
 # Options of the command line, what they name and what for.
 BASE_OPTIONS = {
     "base": "FLUX.1-dev: .safetensors or .gguf, or diffusers' folder",
@@ -81,16 +76,15 @@ def load_refocus_model(
     if precision is not None and precision not in PRECISIONS:
         raise InputError("precision", repr(precision), f"Give one of {', '.join(PRECISIONS)}.")
     names = {"deblur": deblur, "bokeh": bokeh, "aperture": aperture, "diffcamera": diffcamera}
-    paths = adapter_paths({name: _path(one) for name, one in names.items()})
     given = (base, autoencoder, clip, t5, tokenizers, prompts)
     parts = [None if one is None or one == AUTOMATIC else Path(one) for one in given]
-    flux = load_base(
+    return open_model(
         base_files(*parts),
+        {name: _path(one) for name, one in names.items()},
         device_called(device) or ("cuda" if torch.cuda.is_available() else "cpu"),
         PRECISIONS[precision] if precision else None,
         save_memory,
     )
-    return RefocusModel(flux, load_adapters(paths, flux.shape))
 
 
 def add_base_options(parser: argparse.ArgumentParser) -> None:

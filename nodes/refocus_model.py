@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..errors import InputError
 from ..models.flux.base import FluxBase
 from ..models.flux_base.files import base_files
-from ..models.flux_base.loading import load_base
+from ..models.flux_base.loading import PRECISIONS, load_base
 from ..models.places import AUTOMATIC, found
 from ..models.refocus.loading import SLOTS, adapter_paths, load_adapters
 from ..models.refocus.model import RefocusModel
@@ -32,12 +30,7 @@ from .weights import NONE, NetworkNode, weights_fingerprint, weights_input, weig
 
 # In whose folders files of base models are listed; automatic also finds diffusers' folder.
 LISTED_BASES = (FLUX_FILE, FLUX_CHECKPOINT)
-PRECISIONS = {
-    AUTOMATIC: None,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-    "float32": torch.float32,
-}
+CHOICES = {AUTOMATIC: None, **PRECISIONS}
 LORAS = GENFOCUS_BOKEH.folders[0]
 NATIVE_ADVICE = "Connect model, vae and clip, or none of them."
 
@@ -68,7 +61,7 @@ class LoadRefocusModel(NetworkNode):
                 weights_input("t5xxl", FLUX_T5, "T5 XXL's encoder, in 16 or 8 bits or GGUF"),
                 io.Combo.Input(
                     "precision",
-                    options=list(PRECISIONS),
+                    options=list(CHOICES),
                     default=AUTOMATIC,
                     optional=True,
                     tooltip="What FLUX computes in; weights stay as they are stored. automatic: "
@@ -152,7 +145,7 @@ class LoadRefocusModel(NetworkNode):
                 _given(clip_l, FLUX_CLIP),
                 _given(t5xxl, FLUX_T5),
             )
-            flux = load_base(files, render_device(), PRECISIONS[precision], save_memory)
+            flux = load_base(files, render_device(), CHOICES[precision], save_memory)
         return io.NodeOutput(RefocusModel(flux, load_adapters(paths, flux.shape)))
 
 

@@ -13,6 +13,12 @@ from .prompts import Prompts, load_prompts
 from .text_encoders import TextEncoders, load_clip, load_t5, load_tokenizer
 from .transformer import load_transformer
 
+# By the names that users give.
+PRECISIONS = {
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float32": torch.float32,
+}
 SUPPORTED = (torch.bfloat16, torch.float16)
 # float16 does not reach as far as T5 and the autoencoder need.
 WITHOUT_FLOAT16 = (torch.bfloat16,)

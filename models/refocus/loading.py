@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ...errors import FileError
 from ..flux.adapters import FluxShape
 from ..flux.layout import AdapterFile, load_adapter
 from ..flux.networks import Kind
+from ..flux_base.files import BaseFiles
+from ..flux_base.loading import load_base
 from ..loaded import loaded
 from ..places import AUTOMATIC, found
 from ..registry import GENFOCUS_BOKEH, GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR
 from ..weights import Weights
+from .model import RefocusModel
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,29 @@ SLOTS = {
     "aperture": Slot((Kind.APERTURE,)),
     "diffcamera": Slot((Kind.DIFFCAMERA,)),
 }
+
+
+def open_model(
+    files: BaseFiles,
+    adapters: Mapping[str, Path | str | None],
+    device: torch.device | str,
+    dtype: torch.dtype | None = None,
+    sparing: bool = False,
+) -> RefocusModel:
+    """A base model with adapters.
+
+    Args:
+        files: of the base model.
+        adapters: as for `adapter_paths`.
+        device, dtype, sparing: as for `load_base`.
+
+    Raises:
+        FileError: a file is nowhere, damaged or of another model.
+        MissingDependencyError: a library of the extras "diffusion" or "gguf" is missing.
+    """
+    paths = adapter_paths(adapters)
+    base = load_base(files, device, dtype, sparing)
+    return RefocusModel(base, load_adapters(paths, base.shape))
 
 
 def adapter_paths(given: Mapping[str, Path | str | None]) -> dict[str, list[Path]]:

@@ -7,6 +7,7 @@ from functools import partial
 from ...errors import InputError
 from .benchmark import Benchmark, Column
 from .blb import blb_files
+from .generated import prompt_files
 from .photographs import Dataset, bokeh_files, deblur_files, refocus_files
 from .scene import Shot
 from .simulated import added_bokeh, apertures, refocused, removed_bokeh
@@ -77,11 +78,20 @@ BENCHMARKS = {
         Benchmark(
             "fine-grained",
             "Fine-grained Defocus Tables 1 and 2",
-            "blur at eight apertures, and whether the scene stays what it is",
+            "blur at eight apertures, and whether the scene stays what it is: lenses",
             f"{PICTURES_LAYOUT}; for FID `DIR/reference/deep/` and `DIR/reference/shallow/`",
             "bokeh",
             FINE_GRAINED,
             apertures,
+        ),
+        Benchmark(
+            "fine-grained-prompts",
+            "Fine-grained Defocus Tables 1 and 2",
+            "the same of pictures that are generated from prompts",
+            "`DIR/prompts.json`; for FID `DIR/reference/deep/` and `DIR/reference/shallow/`",
+            "generate",
+            FINE_GRAINED,
+            prompt_files,
         ),
         Benchmark(
             "diffcamera-refocus",

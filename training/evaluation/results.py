@@ -62,13 +62,16 @@ class Store:
         file = folder / RUN
         if file.is_file():
             before = _read_json(file)
-            changed = [name for name in settings if before.get(name) != settings[name]]
+            changed = [
+                name for name in settings if before.get(name, settings[name]) != settings[name]
+            ]
             if changed:
                 raise InputError(
                     "out",
                     f"{folder}, with an evaluation that differs in {', '.join(changed)}",
                     "Give another folder, or the same settings to go on.",
                 )
+            settings = {**before, **settings}
         _write_json(file, dict(settings))
 
     def result(self, system: str, scene: str, columns: set[str]) -> SceneResult | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from .metrics import COMBINED, Measure
 from .report import Report, Row
 from .results import GIVEN, TARGET, SceneResult, Store
 from .scene import Scene, SceneFile, Shot
-from .systems import Maker, system_called
+from .system import Maker, System
+from .systems import check_settings, system_called
 
 # Finished scene-system pairs, all of them, and what is at work.
 OnScene = Callable[[int, int, str], None]
@@ -41,6 +42,7 @@ class Choice:
         folders: pictures that other programs have made, by the name of their row.
         scenes: pattern of names.
         limit: how many scenes at most; None for all.
+        settings: of systems, `KEY.NAME=VALUE` with a system, a row or a family as the key.
     """
 
     systems: Sequence[str] = ()
@@ -48,6 +50,7 @@ class Choice:
     folders: Mapping[str, Path] | None = None
     scenes: str = "*"
     limit: int | None = None
+    settings: Sequence[str] = ()
 
 
 def run_benchmark(
@@ -80,13 +83,19 @@ def run_benchmark(
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     files = _chosen_files(benchmark, options, choice)
     columns, measures, skipped = _ready_metrics(benchmark, choice, options, device)
-    makers, skipped_systems = _ready_systems(benchmark, choice, device)
+    systems = _chosen_systems(benchmark, choice)
+    makers, skipped_systems = _ready_systems(systems, device)
     store = Store(
         out,
         {
             "benchmark": benchmark.name,
             "data": _place(options.folder),
             "depth": _place(options.depth),
+            **{
+                f"settings of {one.name}": asdict(one.settings)
+                for one in systems
+                if one.settings is not None and one.name in makers
+            },
         },
     )
     session = _Session(benchmark, store, columns, measures, makers)
@@ -143,27 +152,36 @@ def _ready_metrics(
     return columns, measures, skipped
 
 
-def _ready_systems(
-    benchmark: Benchmark, choice: Choice, device: torch.device
-) -> tuple[dict[str, tuple[Maker, bool]], list[str]]:
+def _chosen_systems(benchmark: Benchmark, choice: Choice) -> list[System]:
     folders = choice.folders or {}
     names = list(choice.systems) or [*benchmark.usual_systems]
-    ready: dict[str, tuple[Maker, bool]] = {}
-    skipped: list[str] = []
+    systems = []
     for name in dict.fromkeys([*names, *folders]):
         if name in (GIVEN, TARGET):
             raise InputError("system", name, "This name is taken: give the row another one.")
-        system = system_called(name, folders)
+        system = system_called(name, folders, choice.settings)
         if benchmark.task not in system.tasks:
             raise InputError(
                 "system",
                 f"{name}, which cannot do the task {benchmark.task!r}",
                 f"{benchmark.name} can compare {', '.join(benchmark.usual_systems)}.",
             )
+        systems.append(system)
+    check_settings(choice.settings, [one.name for one in systems if one.name not in folders])
+    return systems
+
+
+def _ready_systems(
+    systems: Sequence[System], device: torch.device
+) -> tuple[dict[str, tuple[Maker, bool]], list[str]]:
+    """What makes pictures, and why others cannot."""
+    ready: dict[str, tuple[Maker, bool]] = {}
+    skipped: list[str] = []
+    for system in systems:
         try:
-            ready[name] = (system.make(device), system.is_fixed)
+            ready[system.name] = (system.ready(device), system.is_fixed)
         except (FileError, MissingDependencyError) as error:
-            skipped.append(f"{name}: {error}")
+            skipped.append(f"{system.name}: {error}")
     if not ready:
         raise InputError("systems", "none that can run", " ".join(skipped))
     return ready, skipped
@@ -212,7 +230,7 @@ class _Session:
             given = scene.image if shot.source is None else shot.source
             pictures = {GIVEN: given, TARGET: shot.target}
             for kind, picture in pictures.items():
-                if picture is not None:
+                if picture is not None and picture.numel():
                     self._keep(kind, scene, shot, self.benchmark.shown(picture))
         return scene
 
@@ -243,7 +261,7 @@ class _Session:
         """As compared, with the margin, of the target's size."""
         picture = maker(scene.request(shot, self.benchmark.task, level)).cpu()
         wanted = scene.image if shot.target is None else shot.target
-        if picture.shape != wanted.shape:
+        if wanted.numel() and picture.shape != wanted.shape:
             sizes = [f"{one.shape[-1]}×{one.shape[-2]}" for one in (picture, wanted)]
             raise FileError(
                 f"{name}: {scene.name}/{shot.name}",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
 from ...errors import InputError
@@ -14,7 +15,11 @@ from ...lens.focus import Focus
 from ...lens.optics import Camera, camera_bokeh_level
 
 # "bokeh": all in focus to blurred. "refocus": blurred to another focus. "deblur": blurred to sharp.
-Task = Literal["bokeh", "refocus", "deblur"]
+# "generate": a text to a picture.
+Task = Literal["bokeh", "refocus", "deblur", "generate"]
+TASKS: tuple[Task, ...] = get_args(Task)
+# In place of what is given, where nothing but a text is.
+NOTHING = torch.zeros(1, 3, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +51,14 @@ class Scene:
     Args:
         name: unique in its benchmark.
         image: what systems are given, linear light `[1,3,H,W]`: all in focus, or blurred if the
-            task is to refocus or to deblur.
+            task is to refocus or to deblur; `NOTHING` if it is to generate.
         shots: the pictures that are asked for.
         depth: of the image's size.
         focus: of the same kind as `depth`.
         camera: that of the shots, if known.
         margin: px along the frame that are not compared, since light from outside gets there.
+        prompt: what the picture shows that is to be generated.
+        seed: of it.
     """
 
     name: str
@@ -61,6 +68,8 @@ class Scene:
     focus: Focus | None = None
     camera: Camera | None = None
     margin: int = 0
+    prompt: str = ""
+    seed: int = 0
 
     def request(self, shot: Shot, task: Task, level: float | None = None) -> Request:
         """What a system is asked for.
@@ -73,7 +82,15 @@ class Scene:
         source = self.image if shot.source is None else shot.source
         focus = shot.focus or self.focus
         if task == "deblur":
-            return Request(self.name, shot.name, task, source)
+            return Request(self.name, shot.name, task, source, self.depth)
+        if task == "generate":
+            camera = None if self.camera is None else self._camera(shot, self.camera)
+            return Request(
+                *(self.name, shot.name, task, source),
+                prompt=self.prompt,
+                seed=self.seed,
+                camera=camera,
+            )
         if level is None:
             level = shot.level if shot.level is not None else self._camera_level(shot, focus)
         return Request(self.name, shot.name, task, source, self.depth, focus, level)
@@ -85,14 +102,12 @@ class Scene:
                 "neither a bokeh level nor a camera with a focus",
                 "Say how strong the blur is.",
             )
-        f_number = shot.f_number or self.camera.f_number
-        camera = Camera(
-            self.camera.focal_length_mm,
-            f_number,
-            self.camera.sensor_width_mm,
-            self.camera.image_width_px,
-        ).for_image(*self.image.shape[-2:])
+        camera = self._camera(shot, self.camera).for_image(*self.image.shape[-2:])
         return float(camera_bokeh_level(camera, focus.plane[0]))
+
+    def _camera(self, shot: Shot, camera: Camera) -> Camera:
+        """That of a shot."""
+        return replace(camera, f_number=shot.f_number or camera.f_number)
 
     def compared(self, picture: Tensor) -> Tensor:
         """The part of a picture that is compared."""
@@ -111,6 +126,9 @@ class Request:
         depth: of its size; None if nobody knows.
         focus: the plane that shall be sharp.
         level: bokeh level K, px per unit of the depth's disparity.
+        prompt: what the picture shows that is to be generated.
+        seed: of it.
+        camera: that takes it.
     """
 
     scene: str
@@ -120,6 +138,27 @@ class Request:
     depth: Depth | None = None
     focus: Focus | None = None
     level: float = 0.0
+    prompt: str = ""
+    seed: int = 0
+    camera: Camera | None = None
+
+    def geometry(self, system: str) -> tuple[Depth, Focus]:
+        """Depth and focus.
+
+        Args:
+            system: that needs them.
+
+        Raises:
+            InputError: one of them is unknown.
+        """
+        if self.depth is None or self.focus is None:
+            missing = "depth" if self.depth is None else "focus"
+            raise InputError(
+                f"{self.scene}, {self.shot}",
+                f"no {missing}, which {system} needs",
+                "Add depth maps with --depth DIR, or leave the system out with --systems.",
+            )
+        return self.depth, self.focus
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _removed(name: str, sharp: Sharp) -> Scene:
         )
         for level in LEVELS
     )
-    return Scene(name, sharp.image, shots)
+    return Scene(name, sharp.image, shots, sharp.depth)
 
 
 def _refocused(name: str, sharp: Sharp) -> Scene:

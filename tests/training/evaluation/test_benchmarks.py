@@ -1,4 +1,4 @@
-"""Benchmarks on tiny copies of their data: what they compare, write, remember and refuse."""
+"""Benchmarks on tiny copies of their data: what they compare and refuse."""
 
 from __future__ import annotations
 
@@ -12,107 +12,26 @@ import numpy as np
 import pytest
 import torch
 from focuspuller.errors import FileError, InputError
-from focuspuller.lens.color import linear_to_srgb, srgb_to_linear
 from focuspuller.lens.defocus import defocus_from_bokeh_level
 from focuspuller.lens.depth import Depth
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.render import LENSES, Lens, render
-from focuspuller.models import places
-from focuspuller.models.perceptual.backbones import alexnet
-from focuspuller.models.perceptual.lpips import CHANNELS, LpipsHeads
-from focuspuller.training.evaluation import systems as registry
 from focuspuller.training.evaluation.catalog import BENCHMARKS
-from focuspuller.training.evaluation.report import Report
-from focuspuller.training.evaluation.scene import Request
-from focuspuller.training.evaluation.systems import System
 from focuspuller.training.evaluation.truth import SHIPPED
 from numpy.typing import NDArray
+from oracles.benchmark_data import (
+    blurred,
+    disparity,
+    means,
+    save,
+    save_depth,
+    sharp,
+    usable,
+    write_lpips,
+)
 from oracles.datasets import write_picture
-from oracles.weights import filled
 from PIL import Image
 from torch import Tensor
-
-HEIGHT, WIDTH = 48, 64
-FREE = ("psnr", "ssim", "mae", "lvcorr", "blur-monotonicity")
-
-
-@pytest.fixture(autouse=True)
-def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "_installed", lambda kind: [tmp_path / "models" / kind])
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-
-
-def disparity() -> NDArray[np.float32]:
-    """A near square before a far plane, relative."""
-    values = np.full((HEIGHT, WIDTH), 0.1, np.float32)
-    values[12:36, 8:32] = 0.9
-    return values
-
-
-def sharp(seed: int = 0) -> Tensor:
-    """Linear light `[1,3,H,W]`, with the square in another tone."""
-    random = np.random.default_rng(seed)
-    levels = random.integers(0, 2, (1, 3, HEIGHT // 2, WIDTH // 2)).astype(np.float32)
-    picture = 0.1 + 0.5 * torch.from_numpy(levels).repeat_interleave(2, -1).repeat_interleave(2, -2)
-    picture[..., 12:36, 8:32] += 0.25
-    return srgb_to_linear(picture)
-
-
-def blurred(level: float, plane: float = 0.9, seed: int = 0, lens: str = "bokehme") -> Tensor:
-    depth = Depth.from_relative(torch.from_numpy(disparity())[None, None])
-    defocus = defocus_from_bokeh_level(depth, Focus.at_disparity(plane, False), level)
-    return render(sharp(seed), defocus, Lens(lens))
-
-
-def save(path: Path, light: Tensor) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    coded = linear_to_srgb(light[0].clamp(0, 1)).permute(1, 2, 0)
-    Image.fromarray((255 * coded).round().byte().numpy()).save(path, quality=100)
-
-
-def save_depth(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((255 * disparity()).round().astype(np.uint8)).save(path)
-
-
-@pytest.fixture
-def light_field(tmp_path: Path) -> Path:
-    """The plain folders of LF-Bokeh and LF-Refocus: two views, three photographs each."""
-    root = tmp_path / "light_field"
-    for seed, name in enumerate(("bird", "cat")):
-        save(root / f"all_in_focus/{name}.png", sharp(seed))
-        save_depth(root / f"depth/{name}.png")
-        for level, plane in ((4, 0.9), (8, 0.9), (6, 0.1)):
-            place = root / f"bokeh/{name}/k{level}_at{plane}.png"
-            save(place, blurred(level, plane, seed))
-    return root
-
-
-@pytest.fixture
-def photographs(tmp_path: Path) -> Path:
-    """Sharp pictures with depth, as DiffCamera and Fine-grained Defocus start from."""
-    root = tmp_path / "photographs"
-    for seed, name in enumerate(("bird", "cat")):
-        save(root / f"pictures/{name}.png", sharp(seed))
-        save_depth(root / f"depth/{name}.png")
-    points = {"bird": [[0.3, 0.5], [0.9, 0.1]]}
-    (root / "points.json").write_text(json.dumps(points))
-    return root
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
-def usable(name: str) -> list[str]:
-    """Metrics of a benchmark that need no weights."""
-    columns = BENCHMARKS[name].columns
-    return list(dict.fromkeys(one.metric for one in columns if one.metric in FREE))
-
-
-def means(report: Report, system: str) -> dict[str, Any]:
-    return dict(next(row.means for row in report.rows if row.system == system))
 
 
 class TestTruth:
@@ -291,18 +210,6 @@ class TestPublished:
             fp.evaluate("blb", out / "b", tmp_path / "BLB", metrics=["psnr"])
 
 
-def write_lpips(folder: Path) -> None:
-    """LPIPS with weights that follow from their names."""
-    networks = {
-        "perceptual/alexnet-owt-7be5be79.pth": filled(alexnet()),
-        "lpips/alex.pth": filled(LpipsHeads(CHANNELS["alex"])),
-    }
-    for name, network in networks.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        state = {key: value.abs() for key, value in network.state_dict().items()}
-        torch.save(state if "lpips" in name else network.state_dict(), folder / name)
-
-
 def write_exr(path: Path, light: Tensor) -> None:
     from focuspuller.photo.exr import write_exr as write_channels
 
@@ -353,101 +260,6 @@ class TestPicturesOfOthers:
             fp.evaluate("diffcamera-deblur", out, photographs, **run)
         with pytest.raises(FileError, match="no folder"):
             fp.evaluate("diffcamera-deblur", out, photographs, pictures={"a": out / "none"})
-
-
-class TestGoingOn:
-    """A run that was interrupted."""
-
-    def test_it_does_only_what_is_missing_and_finds_the_same(
-        self, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        made: list[str] = []
-
-        def make(device: torch.device) -> Callable[[Request], Tensor]:
-            del device
-
-            def halved(request: Request) -> Tensor:
-                made.append(f"{request.scene}/{request.shot}")
-                return request.image / 2
-
-            return halved
-
-        monkeypatch.setitem(
-            registry.SYSTEMS, "halved", System("halved", ("bokeh",), make, "half the light")
-        )
-        run = {"systems": ["halved", "taf"], "metrics": ["mae", "lvcorr"]}
-        whole = fp.evaluate("diffcamera-bokeh", tmp_path / "whole", photographs, **run)
-        assert len(made) == 8
-
-        def interrupt(done: int, total: int, what: str) -> None:
-            if done == 2:
-                raise KeyboardInterrupt
-
-        made.clear()
-        again = tmp_path / "again"
-        with pytest.raises(KeyboardInterrupt):
-            fp.evaluate("diffcamera-bokeh", again, photographs, **run, on_scene=interrupt)
-        assert [name.partition("/")[0] for name in made] == ["bird"] * 4
-        resumed = fp.evaluate("diffcamera-bokeh", again, photographs, **run)
-        assert [name.partition("/")[0] for name in made] == ["bird"] * 4 + ["cat"] * 4
-        for system in ("halved", "taf"):
-            assert means(resumed, system) == means(whole, system)
-
-    def test_a_new_figure_is_measured_for_what_is_there(self, photographs: Path, out: Path) -> None:
-        fp.evaluate("diffcamera-bokeh", out, photographs, systems=["taf"], metrics=["mae"])
-        report = fp.evaluate(
-            "diffcamera-bokeh", out, photographs, systems=["taf"], metrics=["mae", "lvcorr"]
-        )
-        assert set(means(report, "taf")) == {"mae", "lvcorr"}
-
-    def test_another_benchmark_needs_another_folder(self, photographs: Path, out: Path) -> None:
-        fp.evaluate("diffcamera-bokeh", out, photographs, systems=["input"], metrics=["mae"])
-        with pytest.raises(InputError, match="differs in benchmark"):
-            fp.evaluate("diffcamera-deblur", out, photographs, metrics=["mae"])
-
-    def test_a_damaged_result_is_done_again(self, photographs: Path, out: Path) -> None:
-        run = {"systems": ["input"], "metrics": ["mae"]}
-        first = fp.evaluate("diffcamera-bokeh", out, photographs, **run)
-        (out / "results/input/bird.json").write_text('{"figures": {')
-        assert means(fp.evaluate("diffcamera-bokeh", out, photographs, **run), "input") == means(
-            first, "input"
-        )
-
-
-class TestWhatIsWritten:
-    def test_tables_plots_and_sheets(self, photographs: Path, out: Path) -> None:
-        metrics = usable("diffcamera-bokeh")
-        report = fp.evaluate("diffcamera-bokeh", out, photographs, metrics=metrics, sheets=1)
-        assert (out / "results.md").read_text(encoding="utf-8") == report.markdown()
-        stored = json.loads((out / "results.json").read_text(encoding="utf-8"))
-        assert stored["systems"]["taf"]["means"]["mae"] == pytest.approx(
-            means(report, "taf")["mae"], rel=1e-5
-        )
-        assert stored["columns"]["mae"]["higher_is_better"] is False
-        assert sorted(path.name for path in (out / "sheets").iterdir()) == ["bird.png"]
-        sheet = Image.open(out / "sheets/bird.png")
-        # given, four lenses, target; four levels.
-        assert sheet.size == (6 * 324 - 4, 4 * (20 + 240 + 4))
-        pytest.importorskip("matplotlib")
-        assert sorted(path.name for path in (out / "plots").iterdir()) == ["lvcorr.png", "mae.png"]
-
-    def test_the_best_figure_is_bold(self, photographs: Path, out: Path) -> None:
-        report = fp.evaluate(
-            "diffcamera-bokeh", out, photographs, systems=["input", "bokehme"], metrics=["mae"]
-        )
-        lines = report.markdown().splitlines()
-        assert any(line.startswith("| bokehme | **0.0000** |") for line in lines)
-        assert "| system | MAE ↓ | s per picture |" in lines
-
-    def test_plots_are_left_out_without_matplotlib(
-        self, photographs: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-        report = fp.evaluate(
-            "diffcamera-bokeh", out, photographs, systems=["input"], metrics=["mae"]
-        )
-        assert "focuspuller[evaluation]" in "\n".join(report.skipped)
-        assert (out / "results.md").is_file()
 
 
 def test_fid_compares_with_folders_of_pictures(
