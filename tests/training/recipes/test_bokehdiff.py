@@ -20,6 +20,9 @@ from focuspuller.models import places
 from focuspuller.models.bokehdiff.layout import LORA_TARGETS, adapt, files_of, read_lora
 from focuspuller.models.bokehdiff.one_step import blurred_latents
 from focuspuller.models.bokehdiff.processor import install_pisa
+from focuspuller.models.perceptual.backbones import vgg16
+from focuspuller.models.perceptual.lpips import CHANNELS, LpipsHeads
+from focuspuller.models.perceptual.published import LPIPS_VGG, VGG16
 from focuspuller.models.sdxl.lora import lora_shapes
 from focuspuller.models.sdxl.text import PromptEmbedding
 from focuspuller.models.state_dict import read_metadata, read_state_dict, write_weights
@@ -35,7 +38,9 @@ from focuspuller.training.bokehdiff.edge_loss import SCALES, edge_loss, edge_los
 from focuspuller.training.bokehdiff.networks import tiny_base
 from focuspuller.training.bokehdiff.trainee import BokehDiffTrainee, LossWeights, hardness_at
 from focuspuller.training.engine.loop import train
+from focuspuller.training.evaluation.metrics import METRICS
 from focuspuller.training.recipes.bokehdiff import PAPER, PRESETS, RECIPE, BokehDiffTask
+from oracles.weights import filled
 from torch import Tensor
 
 CPU = torch.device("cpu")
@@ -206,6 +211,41 @@ def test_the_loss_is_the_weighted_sum_and_reaches_what_is_trained(checkpointing)
     # B is zero at first, so that A has no gradient but is reached.
     assert all(one.grad is not None for one in trainee.generator_parameters())
     assert any(bool(one.grad.any()) for one in trainee.generator_parameters())  # pyright: ignore
+
+
+@pytest.fixture
+def lpips_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """VGG16 and LPIPS' heads in the published layouts, filled by the names of their parameters."""
+    monkeypatch.setattr(places, "_installed", lambda kind: [tmp_path / kind])
+    heads = filled(LpipsHeads(CHANNELS["vgg"])).state_dict()
+    states = {
+        VGG16: filled(vgg16()).state_dict(),
+        LPIPS_VGG: {name: one.abs() for name, one in heads.items()},
+    }
+    for weights, state in states.items():
+        (tmp_path / weights.folders[0]).mkdir(exist_ok=True)
+        torch.save(state, tmp_path / weights.folders[0] / weights.file)
+
+
+@pytest.mark.usefixtures("lpips_files")
+def test_lpips_counts_five_times_and_is_what_evaluation_measures():
+    task = task_of(weights=LossWeights())
+    trainee, batch = task.trainee, batch_of(task, 1)
+    assert isinstance(trainee, BokehDiffTrainee)
+    torch.manual_seed(0)
+    losses = trainee("generator", batch)
+    others = losses["mse"] + losses["edge"] + 0.5 * losses["adversarial"]
+    torch.testing.assert_close(losses["loss"], others + 5.0 * losses["lpips"])
+    torch.manual_seed(0)
+    made = trainee.rendered(2.0 * batch["all_in_focus"] - 1.0, batch).detach() / 2.0 + 0.5
+    measured = METRICS["lpips-vgg"].make(CPU)(made, batch["bokeh"])
+    assert float(losses["lpips"].detach()) == pytest.approx(float(measured), rel=1e-4)
+    assert float(measured) > 1e-4
+    losses["lpips"].backward()
+    gradients = [one.grad for one in trainee.generator_parameters() if one.grad is not None]
+    assert max(float(one.abs().max()) for one in gradients) > 0
+    assert trainee.lpips is not None
+    assert all(one.grad is None for one in trainee.lpips.parameters())
 
 
 def test_the_papers_settings():
