@@ -134,9 +134,9 @@ def _print_list() -> None:
     print("benchmarks")
     for benchmark in BENCHMARKS.values():
         metrics = ", ".join(dict.fromkeys(column.metric for column in benchmark.columns))
-        print(f"  {benchmark.name:<20}{benchmark.source}: {benchmark.summary}")
-        print(f"  {'':<20}data: {benchmark.layout}")
-        print(f"  {'':<20}metrics: {metrics}")
+        print(f"  {benchmark.name:<22}{benchmark.source}: {benchmark.summary}")
+        print(f"  {'':<22}data: {benchmark.layout}")
+        print(f"  {'':<22}metrics: {metrics}")
     print("\nsystems")
     for system in SYSTEMS.values():
         print(f"  {system.name:<25}{system.summary} ({', '.join(system.tasks)})")

@@ -79,3 +79,16 @@ def test_it_says_what_is_missing(
     monkeypatch.chdir(tmp_path)
     assert main(["evaluate", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_settings_reach_the_systems_they_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pydantic", reason="settings need the extra 'evaluation'")
+    command = ["evaluate", "truth", "--scenes", "spheres", "--metrics", "psnr"]
+    command += ["--out", str(tmp_path / "out"), "--systems", "bokehme-neural"]
+    files = [f"bokehme-neural.{name}={tmp_path}/gone.pth" for name in ("arnet", "iunet")]
+    assert main([*command, "--set", files[0], "--set", files[1]]) == 1
+    assert "gone.pth: received a file that does not exist" in capsys.readouterr().err
+    assert main([*command, "--set", "taf.x=1"]) == 1
+    assert "Compared are bokehme-neural." in capsys.readouterr().err

@@ -171,6 +171,5 @@ def _yaml() -> Any:
 
 
 def _missing(library: str) -> MissingDependencyError:
-    return MissingDependencyError(
-        "training", f"no {library}", "Install it with: pip install 'focuspuller[training]'."
-    )
+    advice = f"Install it: pip install {library}; it comes with 'focuspuller[training]', too."
+    return MissingDependencyError("settings", f"no {library}", advice)

@@ -9,7 +9,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ...errors import InputError
 from ...lens.color import linear_to_srgb, srgb_to_linear
 from ...lens.defocus import defocus_from_bokeh_level
 from ...lens.depth import Depth
@@ -119,12 +118,14 @@ class ChainSettings(BokehSettings):
 
     Args:
         deblur_adapter: DeblurNet's file; the published one is looked for if None.
+        deblur: false: BokehNet gets the picture as it is.
         depth_model: network that estimates depth from what DeblurNet has made, a name or a file;
             its disparity is scaled and shifted to the data's, in whose unit focus and level are.
             None: the data's depth.
     """
 
     deblur_adapter: str | None = None
+    deblur: bool = True
     depth_model: str | None = None
 
 
@@ -186,12 +187,11 @@ def bokehnet(device: torch.device, settings: BokehSettings) -> Maker:
 def genrefocus(device: torch.device, settings: ChainSettings) -> Maker:
     """Any picture, made sharp and then blurred."""
     network = None if settings.depth_model is None else depth_weights_path(settings.depth_model)
-    model = _Model(
-        device,
-        settings,
-        deblur=located((GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR), settings.deblur_adapter),
-        bokeh=located(GENFOCUS_BOKEH, settings.bokeh_adapter),
-    )
+    adapters = {"bokeh": located(GENFOCUS_BOKEH, settings.bokeh_adapter)}
+    if settings.deblur:
+        kinds = (GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR)
+        adapters["deblur"] = located(kinds, settings.deblur_adapter)
+    model = _Model(device, settings, **adapters)
 
     def make(request: Request) -> Tensor:
         depth, focus = request.geometry("Generative Refocusing")
@@ -202,6 +202,7 @@ def genrefocus(device: torch.device, settings: ChainSettings) -> Maker:
             lambda _: focus,
             request.level,
             scene,
+            is_sharp=not settings.deblur,
             sampling=settings.sampling,
             keep_in_focus=settings.keep_in_focus,
             keep_colors=settings.keep_colors,
@@ -236,12 +237,14 @@ def diffcamera(device: torch.device, settings: DiffCameraSettings) -> Maker:
 
 
 def _camera(depth: Depth, focus: Focus, level: float) -> tuple[tuple[float, float], float]:
-    """A point in focus, and the bokeh level over the range of disparities."""
-    point = point_in_focus(depth, float(focus.plane[0]), 0.5)
+    """A point in focus, or next to it, and the bokeh level over the range of disparities."""
+    plane = float(focus.plane[0])
+    if point_in_focus(depth, plane, 0.5) is None:
+        flat = depth.disparity.flatten()
+        plane = float(flat[(flat - plane).abs().argmin()])
+    point = point_in_focus(depth, plane, 0.5)
+    assert point is not None
     low, high = torch.aminmax(depth.disparity)
-    if point is None:
-        received = f"disparity {float(focus.plane[0]):g}, which no pixel has"
-        raise InputError("focus", received, "DiffCamera focuses on points: choose one.")
     return point, level * float(high - low)
 
 

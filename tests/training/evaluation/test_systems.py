@@ -14,7 +14,7 @@ from focuspuller.errors import InputError
 from focuspuller.models.bokehme.architecture import ARNet, IUNet
 from focuspuller.models.loaded import forget_models
 from focuspuller.models.registry import FLUX_PROMPTS
-from focuspuller.training.evaluation.flux_systems import _in_unit_of
+from focuspuller.training.evaluation.flux_systems import _camera, _in_unit_of
 from focuspuller.training.evaluation.simulated import F_NUMBERS
 from focuspuller.training.evaluation.systems import SYSTEMS
 from numpy.typing import NDArray
@@ -148,22 +148,33 @@ class TestFlux:
             "diffcamera-refocus",
             out,
             photographs,
-            systems=["genrefocus"],
+            systems=["genrefocus", "genrefocus@direct"],
             metrics=["mae"],
             scenes="bird",
-            settings=settings,
+            settings=[*settings, "genrefocus@direct.deblur=false"],
         )
         assert means(report, "genrefocus")["mae"] > 0
         depth = fp.load_depth(photographs / "depth/bird.png")
-        wanted = fp.refocus_photo(
-            picture(out, "given", "bird", "to_second"),
-            model(flux, "deblur", "bokeh"),
-            depth,
-            focus_disparity=float(depth.disparity[0, 0, 0, -1]),
-            bokeh_level=20 * SCALE,
-            steps=1,
-        )
-        assert_same(picture(out, "genrefocus", "bird", "to_second"), wanted)
+        for name, deblurs in (("genrefocus", True), ("genrefocus@direct", False)):
+            wanted = fp.refocus_photo(
+                picture(out, "given", "bird", "to_second"),
+                model(flux, "deblur", "bokeh"),
+                depth,
+                focus_disparity=float(depth.disparity[0, 0, 0, -1]),
+                bokeh_level=20 * SCALE,
+                deblur=deblurs,
+                steps=1,
+            )
+            assert_same(picture(out, name, "bird", "to_second"), wanted)
+
+    def test_diffcamera_focuses_on_what_is_nearest_to_the_plane(self) -> None:
+        disparity = torch.full((1, 1, 4, 8), 0.2)
+        disparity[..., 6:] = 0.9
+        depth = fp.Depth.from_relative(disparity)
+        for plane, is_right in ((0.5, False), (0.6, True)):
+            point, level = _camera(depth, fp.Focus.at_disparity(plane, False), 10.0)
+            assert (point[0] > 0.75) == is_right
+            assert level == pytest.approx(7.0)
 
     def test_estimated_depth_is_brought_to_the_data_s_unit(self) -> None:
         known = fp.Depth.from_relative(torch.rand(1, 1, 8, 9))
@@ -339,7 +350,7 @@ class TestGenerators:
 MISSING = {
     "deblurnet": r"deblurNet\.safetensors.*Genfocus",
     "bokehnet": r"bokehNet\.safetensors.*Genfocus",
-    "genrefocus": r"deblurNet\.safetensors.*Genfocus",
+    "genrefocus": r"bokehNet\.safetensors.*Genfocus",
     "diffcamera": r"diffcamera\.safetensors",
     "bokehdiff": "BokehDiff needs",
     "bokehme-neural": r"arnet\.pth",
