@@ -10,6 +10,7 @@ not (`streaming.py`). Inside ComfyUI its model management decides (`nodes/lendin
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -191,6 +192,17 @@ def place_of(network: nn.Module) -> torch.device:
     """The device of a network's first parameter or buffer."""
     first = next(chain(network.parameters(), network.buffers()), None)
     return CPU if first is None else first.device
+
+
+def device_bytes(device: torch.device) -> float:
+    """How much memory a device has in all; infinite where it cannot be known."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory()
+    if device.type == "cpu" and hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return float("inf")
 
 
 def free_device_bytes(device: torch.device) -> float:

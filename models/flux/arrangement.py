@@ -117,7 +117,7 @@ def arranged(
         visibility: what conditions attend to.
         adapters: by the names that conditions use.
     """
-    groups = _grouped(conditions)
+    groups = grouped(conditions)
     # One group, or groups that see nothing else, have contiguous runs wherever they stand.
     lead = 1 if len(groups) > 1 and visibility is Visibility.PUBLISHED else 0
     before, after = groups[:lead], groups[lead:]
@@ -149,8 +149,8 @@ Group = tuple[Condition, ...]
 Run = tuple[int, int, Adapter | None]  # number of tokens, row, adapter
 
 
-def _grouped(conditions: Sequence[Condition]) -> list[Group]:
-    """Groups in the order of their first members."""
+def grouped(conditions: Sequence[Condition]) -> list[Group]:
+    """Conditions that attend to each other, in the order of their first members."""
     groups: dict[object, list[Condition]] = {}
     for index, condition in enumerate(conditions):
         key = ("alone", index) if condition.group is None else condition.group

@@ -27,17 +27,6 @@ class ConditionCache:
 
     blocks: dict[int, KeysValues] = field(default_factory=dict)
 
-    def moved(self, device: torch.device | str) -> ConditionCache:
-        """A copy on another device. Passes fetch from there what each block needs.
-
-        Not called `to`: hooks that bring inputs to the device would call it, and fill a copy.
-        """
-        moved = {
-            index: (keys.to(device), values.to(device))
-            for index, (keys, values) in self.blocks.items()
-        }
-        return ConditionCache(moved)
-
     def bytes(self) -> int:
         """Memory that it takes."""
         tensors = [tensor for pair in self.blocks.values() for tensor in pair]

@@ -158,6 +158,18 @@ class FluxBase:
         return Prompt(tokens, pooled)
 
 
+def cache_bytes(shape: FluxShape, tokens: int, dtype: torch.dtype) -> int:
+    """How much memory keys and values of conditions take in all blocks.
+
+    Args:
+        shape: of the transformer.
+        tokens: of the conditions.
+        dtype: that it computes in.
+    """
+    blocks = shape.double_blocks + shape.single_blocks
+    return 2 * blocks * tokens * shape.width * dtype.itemsize
+
+
 def pass_bytes(shape: FluxShape, tokens: int, dtype: torch.dtype, batch: int = 1) -> int:
     """About how much memory a pass without gradients takes beside the weights.
 

@@ -28,14 +28,14 @@ class Pass:
         embedding: of timestep, guidance and pooled prompt after SiLU, a row for each modulation,
             `[B,rows,C]`.
         turns: rotary embedding of all tokens, `[T,1,C/2]` complex.
-        cache: keys and values of conditions that are not among the tokens.
+        caches: keys and values of conditions that are not among the tokens.
         record: where to put those of conditions that are.
     """
 
     arrangement: Arrangement
     embedding: Tensor
     turns: Tensor
-    cache: ConditionCache | None = None
+    caches: Sequence[ConditionCache] = ()
     record: ConditionCache | None = None
 
 
@@ -212,13 +212,13 @@ def attend(
     queries = rotated(queries, turns)
     if step.record is not None:
         step.record.blocks[index] = _of_conditions(keys, values, arrangement)
-    if step.cache is not None:
-        known = (tensor.to(keys.device) for tensor in step.cache.blocks[index])
+    if step.caches:
+        everything = [*(cache.blocks[index] for cache in step.caches), (keys, values)]
         keys, values = (
-            torch.cat([old.expand(len(new), -1, -1, -1), new], dim=1)
-            for old, new in zip(known, (keys, values), strict=True)
+            torch.cat([one.expand(len(queries), -1, -1, -1) for one in each], dim=1)
+            for each in zip(*everything, strict=True)
         )
-    if picture_only or step.cache is not None:  # Text and picture see everything.
+    if picture_only or step.caches:  # Text and picture see everything.
         return attention(queries, keys, values)
     return visible_attention(queries, keys, values, arrangement.looks)
 

@@ -49,6 +49,8 @@ class Condition:
         aligned: whether tokens lie on the picture's grid, so that a tile of the picture has a part
             of them; otherwise every tile gets them all.
         embedded: whether the tokens skip the transformer's embedding of latents.
+        lasting: whether other pictures of the same photo are likely shown the same: what
+            independent ones become in the model is then worth keeping.
     """
 
     tokens: Tensor
@@ -59,3 +61,4 @@ class Condition:
     group: int | None = None
     aligned: bool = True
     embedded: bool = False
+    lasting: bool = False

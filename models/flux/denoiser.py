@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .arrangement import Group, grouped
 from .attention import ConditionCache
 from .conditions import Condition, Prompt, Visibility
 from .tiling import Tile, Tiling, blended, for_tiles, tiled_conditions, tiles
 from .tokens import Grid, image_positions
 from .transformer import ConditionedFlux
+
+# Keys and values of a group of independent conditions for some tiles: those of an earlier picture,
+# or what the function makes now.
+Recall = Callable[[Group, tuple[Tile, ...], Callable[[], ConditionCache]], ConditionCache]
+
+
+class _Known(NamedTuple):
+    """What is remembered of the conditions of some tiles, and for how many more steps."""
+
+    caches: list[ConditionCache]
+    steps_left: float
+
+
+def made_anew(
+    group: Group, few: tuple[Tile, ...], make: Callable[[], ConditionCache]
+) -> ConditionCache:
+    """The `Recall` that knows nothing."""
+    del group, few
+    return make()
 
 
 @dataclass
@@ -30,7 +52,9 @@ class Denoiser:
         refresh: with published visibility, compute the conditions anew in every n-th step only and
             use old keys and values between: an approximation unless 1. Independent conditions are
             computed once in any case, which is exact.
-        cache_device: where to keep keys and values between steps; by default where they are.
+        cache_bytes: how much memory keys and values of conditions may take between steps. Tiles
+            beyond it have theirs computed in every step.
+        recall: where independent conditions may be known from.
         check: called before every pass of the model; what it raises ends the picture.
     """
 
@@ -42,12 +66,11 @@ class Denoiser:
     visibility: Visibility = Visibility.PUBLISHED
     tiling: Tiling | None = None
     refresh: int = 1
-    cache_device: torch.device | None = None
+    cache_bytes: float = float("inf")
+    recall: Recall = made_anew
     check: Callable[[], None] | None = None
-    # By the tiles of a pass: what is remembered of their conditions, and for how many more steps.
-    _caches: dict[tuple[Tile, ...], tuple[ConditionCache, float]] = field(
-        default_factory=dict, init=False
-    )
+    # By the tiles of a pass.
+    _known: dict[tuple[Tile, ...], _Known] = field(default_factory=dict, init=False)
 
     def __call__(self, latents: Tensor, sigma: float) -> Tensor:
         """The velocity of latents `[B,T,C]` at a noise of `sigma`."""
@@ -80,25 +103,38 @@ class Denoiser:
 
     def _velocity(self, inputs: tuple, few: tuple[Tile, ...]) -> Tensor:
         """From remembered conditions while they last, otherwise from the conditions themselves."""
-        cache, steps_left = self._caches.get(few, (None, 0))
-        if cache is not None and steps_left > 0:
-            self._caches[few] = cache, steps_left - 1
-            return self.model(*inputs, cache=cache)
+        if not self.conditions:
+            return self.model(*inputs)
+        caches, steps_left = self._known.get(few, ([], 0))
+        if steps_left > 0:
+            self._known[few] = _Known(caches, steps_left - 1)
+            return self.model(*inputs, caches=caches)
         conditions = tiled_conditions(self.conditions, self.grid, few, len(inputs[0]) // len(few))
-        lasts = self._lasts
-        if not conditions or lasts == 0:
+        if self.visibility is Visibility.INDEPENDENT:
+            caches = self._encoded(conditions, inputs[-1].pooled, few)
+            self._remember(few, caches, float("inf"))
+            return self.model(*inputs, caches=caches)
+        if self.refresh == 1:
             return self.model(*inputs, conditions, self.visibility)
-        cache = ConditionCache()
-        velocity = self.model(*inputs, conditions, self.visibility, record=cache)
-        self._caches[few] = self._kept(cache), lasts
+        record = ConditionCache()
+        velocity = self.model(*inputs, conditions, self.visibility, record=record)
+        self._remember(few, [record], self.refresh - 1)
         return velocity
 
-    @property
-    def _lasts(self) -> float:
-        """For how many further steps conditions are remembered."""
-        if self.visibility is Visibility.INDEPENDENT:
-            return float("inf")
-        return self.refresh - 1
+    def _encoded(
+        self, conditions: Sequence[Condition], pooled: Tensor, few: tuple[Tile, ...]
+    ) -> list[ConditionCache]:
+        """Each group in a pass of its own, so that known ones and new ones are equal bit by bit."""
+        return [
+            self.recall(group, few, partial(self.model.encode, group, pooled))
+            for group in grouped(conditions)
+        ]
 
-    def _kept(self, cache: ConditionCache) -> ConditionCache:
-        return cache if self.cache_device is None else cache.moved(self.cache_device)
+    def _remember(self, few: tuple[Tile, ...], caches: list[ConditionCache], steps: float) -> None:
+        others = [
+            one for tiles, known in self._known.items() if tiles != few for one in known.caches
+        ]
+        if sum(cache.bytes() for cache in (*others, *caches)) <= self.cache_bytes:
+            self._known[few] = _Known(caches, steps)
+        else:
+            self._known.pop(few, None)

@@ -82,11 +82,13 @@ def bokeh_conditions(
             (section 3.3: the others stay frozen).
     """
     here = image_positions(grid)
-    conditions = [Condition(tokens, here, Kind.BOKEH.value) for tokens in (all_in_focus, defocus)]
+    name = Kind.BOKEH.value
+    conditions = [Condition(all_in_focus, here, name, lasting=True), Condition(defocus, here, name)]
     if aperture is not None:
         tokens, own_grid = aperture
         aside = image_positions(own_grid, (0, -own_grid[1]))
-        conditions.append(Condition(tokens, aside, Kind.APERTURE.value, aligned=False))
+        name = Kind.APERTURE.value
+        conditions.append(Condition(tokens, aside, name, aligned=False, lasting=True))
     return conditions
 
 

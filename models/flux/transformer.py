@@ -72,7 +72,7 @@ class ConditionedFlux(nn.Module):
         prompt: Prompt,
         conditions: Sequence[Condition] = (),
         visibility: Visibility = Visibility.PUBLISHED,
-        cache: ConditionCache | None = None,
+        caches: Sequence[ConditionCache] = (),
         record: ConditionCache | None = None,
     ) -> Tensor:
         """The velocity of the picture, noise minus clean.
@@ -87,7 +87,7 @@ class ConditionedFlux(nn.Module):
             prompt: batch B or 1.
             conditions: batch B or 1 each.
             visibility: what conditions attend to.
-            cache: keys and values of conditions instead of conditions.
+            caches: keys and values of conditions instead of conditions.
             record: filled with keys and values of the conditions.
 
         Returns:
@@ -95,9 +95,9 @@ class ConditionedFlux(nn.Module):
 
         Raises:
             InputError: a condition asks for an adapter that is not there, or there are conditions
-                as well as a cache.
+                as well as caches.
         """
-        if cache is not None and conditions:
+        if caches and conditions:
             raise InputError("conditions", "conditions and a cache of them", "Give one of the two.")
         arrangement = self._arranged(prompt.tokens.shape[1], picture, conditions, visibility)
         embedding = self._embedding(arrangement, prompt, timestep, guidance, len(picture))
@@ -105,7 +105,7 @@ class ConditionedFlux(nn.Module):
             arrangement,
             nn.functional.silu(embedding),
             self._turns(arrangement, positions, picture.device),
-            cache,
+            caches,
             record,
         )
         image = self._embedded(arrangement, picture)
@@ -146,9 +146,7 @@ class ConditionedFlux(nn.Module):
     def _arranged(
         self, text: int, picture: Tensor, conditions: Sequence[Condition], visibility: Visibility
     ) -> Arrangement:
-        adapters = {
-            name: adapter for name, adapter in self.adapters.items() if isinstance(adapter, Adapter)
-        }
+        adapters = self._adapters()
         for condition in conditions:
             if condition.adapter is not None and condition.adapter not in adapters:
                 there = ", ".join(adapters) or "none"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,21 +12,40 @@ from torch import Tensor
 from ...errors import InputError
 from ...lens.image import check_finite
 from ..flux.adapters import adaptable_layers
-from ..flux.base import FluxBase, pass_bytes
+from ..flux.arrangement import Group
+from ..flux.attention import ConditionCache
+from ..flux.base import FluxBase, cache_bytes, pass_bytes
 from ..flux.conditions import Condition, Visibility
-from ..flux.denoiser import Denoiser
+from ..flux.denoiser import Denoiser, made_anew
 from ..flux.layout import AdapterFile
 from ..flux.networks import GUIDANCE, PROMPTS, Kind
 from ..flux.sampling import Step, denoised, flow_noise, flow_sigmas
-from ..flux.tiling import tiles
+from ..flux.tiling import Tile, tiles
 from ..flux.tokens import Grid, grid_of, packed, unpacked
-from ..flux.transformer import ConditionedFlux
+from ..lending import device_bytes
 from .canvas import cut_back, extended
 from .latent_colors import LatentColors
-from .memory import encoded, prompt_of
+from .memory import condition_memory_of, digest, encoded, prompt_of
 from .sampling import Sampling, Watch
 
 Adapters = Mapping[Kind, AdapterFile]
+# The part of a device's memory that keys and values of conditions may take during a picture.
+CACHE_SHARE = 1 / 4
+
+
+class _Plan(NamedTuple):
+    """What a picture takes.
+
+    Args:
+        working_bytes: beside weights.
+        cache_bytes: that keys and values of conditions may take between steps.
+        can_be_recalled: whether those of lasting conditions are few enough to be kept for the
+            next picture.
+    """
+
+    working_bytes: int
+    cache_bytes: float
+    can_be_recalled: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +120,9 @@ class Generation:
         noise = flow_noise(grid, [generator], shown.latents.shape[1]).to(base.device)
         prompt = prompt_of(base, PROMPTS[self.kind])
         guidance = GUIDANCE[self.kind] if sampling.guidance is None else sampling.guidance
-        with self._at_work(grid, conditions, prompt.tokens.shape[1]) as transformer:
+        plan = self._plan(grid, conditions, prompt.tokens.shape[1])
+        adapters = {kind.value: one.adapter for kind, one in self.adapters.items()}
+        with base.at_work(adapters, plan.working_bytes) as transformer:
             denoiser = Denoiser(
                 transformer,
                 grid,
@@ -111,28 +132,54 @@ class Generation:
                 self._visibility,
                 sampling.tiling,
                 sampling.refresh_every,
-                check=self.watch.check,
+                plan.cache_bytes,
+                self._recalled if plan.can_be_recalled else made_anew,
+                self.watch.check,
             )
             sigmas = flow_sigmas(sampling.steps, grid[0] * grid[1])
             tokens = denoised(noise, sigmas, denoiser, self._on_step(shown, index))
         picture = base.decode(unpacked(tokens, *shown.latents.shape[-2:]))
         return cut_back(picture, *photo.shape[-2:]).to(photo.device, torch.float32).clamp(0.0, 1.0)
 
-    def _at_work(
-        self, grid: Grid, conditions: Sequence[Condition], text: int
-    ) -> AbstractContextManager[ConditionedFlux]:
-        """The transformer on its device, with room for the largest pass."""
-        tiling = self.sampling.tiling
-        every = tiles(grid, tiling) if tiling else None
-        at_once = min(len(every), self.sampling.tiles_at_once) if every else 1
-        of_tile = every[0].rows * every[0].columns if every else grid[0] * grid[1]
-        beside = sum(
-            of_tile if condition.aligned else condition.tokens.shape[1] for condition in conditions
+    def _plan(self, grid: Grid, conditions: Sequence[Condition], text: int) -> _Plan:
+        """How much memory the largest pass and what is remembered between passes take."""
+        shape, dtype, tiling = self.base.shape, self.base.dtype, self.sampling.tiling
+        every = tiles(grid, tiling) if tiling else [Tile(0, 0, *grid)]
+        of_tile = every[0].rows * every[0].columns
+
+        def of(some: Iterable[Condition]) -> int:
+            return sum(of_tile if one.aligned else one.tokens.shape[1] for one in some)
+
+        at_once = min(len(every), self.sampling.tiles_at_once)
+        passing = pass_bytes(shape, text + of_tile + of(conditions), dtype, at_once)
+        most = CACHE_SHARE * device_bytes(self.base.device)
+        lasting = len(every) * of(one for one in conditions if one.lasting)
+        remembers = self._is_independent or self.sampling.refresh_every > 1
+        kept = len(every) * of(conditions) if remembers else 0
+        return _Plan(
+            passing + round(min(cache_bytes(shape, kept, dtype), most)),
+            most,
+            cache_bytes(shape, lasting, dtype) <= condition_memory_of(self.base).most_bytes,
         )
-        shape, dtype = self.base.shape, self.base.dtype
-        needed = pass_bytes(shape, text + of_tile + beside, dtype, at_once)
-        adapters = {kind.value: one.adapter for kind, one in self.adapters.items()}
-        return self.base.at_work(adapters, needed)
+
+    def _recalled(
+        self, group: Group, few: tuple[Tile, ...], make: Callable[[], ConditionCache]
+    ) -> ConditionCache:
+        """Keys and values of conditions that an earlier picture had, too, on the same tiles."""
+        if not all(condition.lasting for condition in group):
+            return make()
+        shown = [
+            (self._adapter_of(one), digest(one.tokens), digest(one.positions)) for one in group
+        ]
+        key = (self.kind, few, *shown)
+        return condition_memory_of(self.base).recall(key, make)
+
+    def _adapter_of(self, condition: Condition) -> AdapterFile:
+        return next(one for kind, one in self.adapters.items() if kind.value == condition.adapter)
+
+    @property
+    def _is_independent(self) -> bool:
+        return self._visibility is Visibility.INDEPENDENT
 
     @property
     def _visibility(self) -> Visibility:

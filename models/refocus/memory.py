@@ -1,6 +1,7 @@
 """What is remembered of a base model: encodings, pictures and depth maps, for the next call.
 
-Whoever tries several strengths on one picture waits for prompts, latents and deblurring once.
+Whoever tries several strengths on one picture waits for prompts, latents, deblurring and what
+independent conditions become in the model once.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from ..flux.attention import ConditionCache
 from ..flux.base import FluxBase
 from ..flux.conditions import Prompt
+from ..lending import device_bytes
 
 T = TypeVar("T")
 
-# Of all that is kept for one base model.
+# Of all that is kept for one base model, but keys and values.
 MOST_BYTES = 2**30
+# Of keys and values of conditions, which are large and stay on the device: the part of its memory
+# that may be kept from picture to picture.
+CONDITIONS_SHARE = 1 / 8
 
 
 class Memory:
@@ -30,8 +36,8 @@ class Memory:
         most_bytes: of their tensors together.
     """
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, most_bytes: float = MOST_BYTES) -> None:
+        self.most_bytes = most_bytes
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
 
     def recall(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -46,7 +52,7 @@ class Memory:
             self._kept[key] = value, _bytes_of(value)
         self._kept.move_to_end(key)
         value = self._kept[key][0]
-        while len(self._kept) > 1 and self._bytes > self._most_bytes:
+        while len(self._kept) > 1 and self._bytes > self.most_bytes:
             self._kept.popitem(last=False)
         return value
 
@@ -57,11 +63,20 @@ class Memory:
 
 # A base model that goes takes its memory along.
 _memories: WeakKeyDictionary[FluxBase, Memory] = WeakKeyDictionary()
+_condition_memories: WeakKeyDictionary[FluxBase, Memory] = WeakKeyDictionary()
 
 
 def memory_of(base: FluxBase) -> Memory:
     """What is remembered of a base model."""
     return _memories.setdefault(base, Memory())
+
+
+def condition_memory_of(base: FluxBase) -> Memory:
+    """What is remembered of keys and values of conditions."""
+    if base not in _condition_memories:
+        most = CONDITIONS_SHARE * device_bytes(base.device)
+        _condition_memories[base] = Memory(most)
+    return _condition_memories[base]
 
 
 def encoded(base: FluxBase, pixels: Tensor) -> Tensor:
@@ -83,5 +98,7 @@ def digest(tensor: Tensor) -> str:
 
 
 def _bytes_of(value: Any) -> int:
+    if isinstance(value, ConditionCache):
+        return value.bytes()
     tensors = [value] if isinstance(value, Tensor) else vars(value).values()
     return sum(one.nbytes for one in tensors if isinstance(one, Tensor))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from focuspuller.models.flux.adapters import FluxShape
+from focuspuller.models.flux.attention import ConditionCache
 from focuspuller.models.flux.base import FluxBase
 from focuspuller.models.flux.camera import CameraProjection
 from focuspuller.models.flux.conditions import Condition, Visibility
@@ -71,6 +72,7 @@ class KnownTransformer(nn.Module):
         self.shape = SHAPE
         self.adapters = nn.ModuleDict()
         self.passes: list[dict[str, Any]] = []
+        self.encoded: list[Sequence[Condition]] = []
 
     def forward(
         self,
@@ -89,6 +91,11 @@ class KnownTransformer(nn.Module):
         )
         tokens = [condition.tokens for condition in conditions]
         return (picture - self.clean(tokens)) / timestep.view(-1, 1, 1)
+
+    def encode(self, conditions: Sequence[Condition], pooled: Tensor) -> ConditionCache:
+        """Nothing: what is clean does not follow from it."""
+        self.encoded.append(conditions)
+        return ConditionCache()
 
 
 def known_model(clean: Clean | None = None, base: FluxBase | None = None) -> RefocusModel:

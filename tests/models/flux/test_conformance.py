@@ -95,7 +95,7 @@ class TestVelocities:
     ) -> None:
         model, _ = model_with(layout["transformer_config"], gain=4.0)
         cache = model.encode(self.conditions(arrays, "bokeh_two_conditions"), arrays["pooled"])
-        found = model(*self.inputs(arrays), cache=cache)
+        found = model(*self.inputs(arrays), caches=[cache])
         wanted = arrays["velocity_bokeh_independent_conditions"]
         torch.testing.assert_close(found, wanted, **TOLERANCE)
 

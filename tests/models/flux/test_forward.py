@@ -205,7 +205,7 @@ class TestRemembering:
         later = replace(given, timestep=torch.tensor([0.2]), picture=given.picture.flip(1))
         wanted = model(*later.arguments, conditions, Visibility.INDEPENDENT)
         for remembered in (cache, record):
-            found = model(*later.arguments, cache=remembered)
+            found = model(*later.arguments, caches=[remembered])
             torch.testing.assert_close(found, wanted, **TOLERANCE)
 
     @torch.no_grad()
@@ -215,9 +215,9 @@ class TestRemembering:
         conditions, given = SETS["two"], inputs()
         record = ConditionCache()
         wanted = model(*given.arguments, conditions, record=record)
-        torch.testing.assert_close(model(*given.arguments, cache=record), wanted, **TOLERANCE)
+        torch.testing.assert_close(model(*given.arguments, caches=[record]), wanted, **TOLERANCE)
         later = replace(given, timestep=torch.tensor([0.2]))
-        off = model(*later.arguments, cache=record) - model(*later.arguments, conditions)
+        off = model(*later.arguments, caches=[record]) - model(*later.arguments, conditions)
         assert off.abs().amax() > 1e-3
 
     @torch.no_grad()
@@ -226,7 +226,7 @@ class TestRemembering:
         cache = model.encode(SETS["two"], inputs().prompt.pooled)
         same = replace(given, prompt=inputs().prompt)
         wanted = model(*same.arguments, SETS["two"], Visibility.INDEPENDENT)
-        torch.testing.assert_close(model(*same.arguments, cache=cache), wanted, **TOLERANCE)
+        torch.testing.assert_close(model(*same.arguments, caches=[cache]), wanted, **TOLERANCE)
 
     @torch.no_grad()
     def test_a_cache_holds_the_tokens_of_conditions_alone(self, model: ConditionedFlux) -> None:
@@ -234,12 +234,10 @@ class TestRemembering:
         model(*inputs().arguments, SETS["two"], record=record)
         blocks, tokens = 4, 48
         assert record.bytes() == blocks * 2 * tokens * SHAPE.width * 4
-        moved = record.moved("meta")
-        assert {tensor.device.type for pair in moved.blocks.values() for tensor in pair} == {"meta"}
 
     def test_conditions_beside_a_cache_are_refused(self, model: ConditionedFlux) -> None:
         with pytest.raises(InputError, match="Give one of the two"):
-            model(*inputs().arguments, SETS["one"], cache=ConditionCache())
+            model(*inputs().arguments, SETS["one"], caches=[ConditionCache()])
 
 
 def test_an_adapter_that_is_not_there_is_named(model: ConditionedFlux) -> None:
@@ -270,7 +268,7 @@ class TestOffloading:
         assert list(tmp_path.iterdir())
         cache = model.encode(conditions, given.prompt.pooled)
         for found in (
-            model(*given.arguments, cache=cache),
+            model(*given.arguments, caches=[cache]),
             model(*given.arguments, conditions, Visibility.INDEPENDENT),
         ):
             torch.testing.assert_close(found, wanted, **TOLERANCE)

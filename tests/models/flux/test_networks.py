@@ -112,7 +112,7 @@ class TestDiffCamera:
         given = inputs()
         cache = model.encode(conditions, given.prompt.pooled)
         wanted = model(*given.arguments, conditions, Visibility.INDEPENDENT)
-        found = model(*given.arguments, cache=cache)
+        found = model(*given.arguments, caches=[cache])
         torch.testing.assert_close(found, wanted, atol=2e-5, rtol=1e-5)
 
     def test_the_projection_trains(self, model: ConditionedFlux) -> None:

@@ -477,7 +477,8 @@ class TestPasses:
         adapter = adapter_for(Kind.DEBLUR, Visibility.INDEPENDENT)
         deblur(known.base, adapter, picture(16, 16), sampling=Sampling(steps=3))
         transformer: Any = known.base.transformer
-        assert [len(one["conditions"]) for one in transformer.passes] == [1, 0, 0]
+        assert [len(group) for group in transformer.encoded] == [1]
+        assert [len(one["conditions"]) for one in transformer.passes] == [0, 0, 0]
 
     def test_prompts_are_the_published_ones_and_encoded_once(self) -> None:
         model, asked = known_model(), []
