@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..photo.photo import load_photo
 from .refocus import OnProgress, deblur
 from .refocus_options import (
+    Work,
     add_model_options,
     add_photo_options,
     add_sampling_options,
@@ -27,7 +28,7 @@ EXAMPLES = """examples:
   focuspuller deblur portrait.jpg -o sharp.png
   focuspuller deblur portrait.jpg --base flux1-dev-Q8_0.gguf --steps 12 -o sharp.png
   focuspuller deblur portrait.jpg --pre-deblurred restored.png -o sharp.png
-  focuspuller deblur frames/%04d.png --seed 7 -o sharp/%04d.png
+  focuspuller deblur frames/%04d.png --seed 7 --resume -o sharp/%04d.png
 """
 
 
@@ -77,7 +78,7 @@ def execute(options: argparse.Namespace) -> None:
             **settings,
         )
 
-    for path in written(options, shot, targets, render):
+    for path in written(options, shot, targets, Work(render)):
         print(path, flush=True)
 
 

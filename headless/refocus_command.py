@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
 
@@ -23,6 +23,7 @@ from .aperture_options import add_aperture_options, aperture_from
 from .depth_options import estimated_depth, improved_depth
 from .refocus import OnProgress, deblur, diffcamera, refocus_photo
 from .refocus_options import (
+    Work,
     add_model_options,
     add_photo_options,
     add_sampling_options,
@@ -120,7 +121,7 @@ def _check_diffcamera(options: argparse.Namespace) -> None:
 
 def _with_diffcamera(
     options: argparse.Namespace, shot: Shot, model: RefocusModel, settings: dict[str, Any]
-) -> Callable[..., np.ndarray]:
+) -> Work:
     depths = None if options.depth is None else _given_depths(options, shot)
     known = ("steps", "seed", "refresh_every", "keep_colors")
     settings = {name: settings[name] for name in known}
@@ -142,12 +143,17 @@ def _with_diffcamera(
             **settings,
         )
 
-    return render
+    def pass_over(picture: Picture) -> None:
+        del picture
+        if depths is not None:
+            next(depths)
+
+    return Work(render, pass_over)
 
 
 def _with_stages(
     options: argparse.Namespace, shot: Shot, model: RefocusModel, settings: dict[str, Any]
-) -> Callable[..., np.ndarray]:
+) -> Work:
     camera = camera_of(options, shot.camera_data)
     place, aperture = focus_place(options), _shape(options)
     if not options.lens:
@@ -155,8 +161,7 @@ def _with_stages(
     depths = None if options.depth is None else _given_depths(options, shot)
     stabilizer = DepthStabilizer()
 
-    def depth_of(picture: Picture, sharp: np.ndarray) -> Depth:
-        linear = is_linear(options, picture)
+    def steady_depth(picture: Picture, sharp: np.ndarray) -> Depth:
         if depths is not None:
             depth = next(depths)
         elif options.depth_model is None and picture.photo and picture.photo.depth:
@@ -165,7 +170,15 @@ def _with_stages(
             depth = _estimated(options, shot, picture, sharp)
         if shot.count > 1:
             depth = stabilizer.stabilized(depth, to_planar(torch.from_numpy(sharp)[None]))
+        return depth
+
+    def depth_of(picture: Picture, sharp: np.ndarray) -> Depth:
+        depth, linear = steady_depth(picture, sharp), is_linear(options, picture)
         return improved_depth(options, depth, sharp, linear).for_image(*sharp.shape[:2])
+
+    def pass_over(picture: Picture) -> None:
+        """Later depth is brought to the scale of this one; for that the photo is sharp enough."""
+        steady_depth(picture, picture.image)
 
     def render(picture: Picture, on_progress: OnProgress) -> np.ndarray:
         linear, sharp = is_linear(options, picture), picture.image
@@ -196,7 +209,7 @@ def _with_stages(
             **settings,
         )
 
-    return render
+    return Work(render, pass_over)
 
 
 def _shape(options: argparse.Namespace) -> Aperture | None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -29,7 +29,8 @@ from ..photo.photo import (
 from ..photo.video import Frame, video_container, writing_video
 from .refocus import OnProgress
 from .refocus_model import add_base_options, model_of
-from .sequence_options import is_video
+from .resume import check_resume, missing
+from .sequence_options import add_resume_option, is_video
 from .shots import Picture, Shot
 
 BAR = "{percentage:3.0f}%|{bar}| picture {n:.2f}/{total} [{elapsed}<{remaining}]"
@@ -43,8 +44,17 @@ ADAPTERS = {
     "diffcamera": "DiffCamera's, which then does all the work",
 }
 
-# A frame to pixels `[H,W,3]`; tells how far it is.
-Render = Callable[[Picture, OnProgress], np.ndarray]
+
+class Work(NamedTuple):
+    """What is done with each frame.
+
+    Args:
+        render: a frame to pixels `[H,W,3]`; tells how far it is.
+        pass_over: looks at a frame that is left out, where others follow from it.
+    """
+
+    render: Callable[[Picture, OnProgress], np.ndarray]
+    pass_over: Callable[[Picture], Any] = lambda picture: None
 
 
 def add_photo_options(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +74,7 @@ def add_photo_options(parser: argparse.ArgumentParser) -> None:
         help=".jpg, .png, .webp, .tif or .exr; of frames, a pattern such as %%04d.png, or a video",
     )
     parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1..100")
+    add_resume_option(parser)
     parser.add_argument("--linear", action="store_true", help="the photo holds linear light")
 
 
@@ -161,6 +172,7 @@ def check_out(options: argparse.Namespace, shot: Shot, *inputs: Path | None) -> 
         InputError: the name does not fit what is read, or is that of an input.
     """
     check_quality(options.quality)
+    check_resume(options)
     out: Path = options.out
     if is_video(out):
         video_container(out)
@@ -187,35 +199,35 @@ def check_out(options: argparse.Namespace, shot: Shot, *inputs: Path | None) -> 
 
 
 def written(
-    options: argparse.Namespace, shot: Shot, targets: list[Path], render: Render, **data: Any
+    options: argparse.Namespace, shot: Shot, targets: list[Path], work: Work, **data: Any
 ) -> Iterator[Path]:
-    """Render all pictures and save each when it is done.
+    """Make all pictures and save each when it is done.
 
     Args:
         options: parsed.
         shot: what is read.
         targets: of `check_out`.
-        render: makes one picture.
+        work: makes one picture.
         data: what EXIF shall say, see `save_photo`.
 
     Returns:
         The paths, each when it is complete.
     """
     with _progress(shot) as told:
-        made = (
-            (picture, render(picture, told(index))) for index, picture in enumerate(shot.pictures())
-        )
         make_folder(targets[0].parent)
         if is_video(options.out):
             rate_factor = CONSTANT_RATE_FACTOR
             with writing_video(options.out, shot.format, shot.sound, rate_factor) as video:
-                for picture, pixels in made:
-                    video.write(Frame(pixels, picture.time))
+                for index, picture in enumerate(shot.pictures()):
+                    video.write(Frame(work.render(picture, told(index)), picture.time))
             yield options.out
             return
-        for path, (picture, pixels) in zip(targets, made, strict=True):
+        frames = enumerate(shot.pictures())
+        for path, (index, picture) in missing(
+            targets, frames, options.resume, lambda frame: work.pass_over(frame[1])
+        ):
             make_folder(path.parent)
-            _save(options, path, picture, pixels, data)
+            _save(options, path, picture, work.render(picture, told(index)), data)
             yield path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,10 +45,9 @@ from .depth_options import estimated_depth, improved_depth, improves_depth
 from .devices import device_called
 from .find_focus_options import found_focus
 from .render import render_with_highlights
+from .resume import check_resume, missing
 from .sequence_options import focus_path, is_video
 from .shots import DepthReading, Picture, Shot, depth_inside, open_depths, open_shot
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_RATE = Fraction(24)
 BAR = "{percentage:3.0f}%|{bar}| frame {n:.1f}/{total} [{elapsed}<{remaining}]"
@@ -216,8 +214,7 @@ def _write_video(
     options: argparse.Namespace, shot: Shot, planned: Iterator[_Planned], rendered: Renderer
 ) -> None:
     video_container(options.out)
-    if options.resume:
-        raise InputError("--resume", "a video", "A video is written anew; frames can be resumed.")
+    check_resume(options)
     _check_no_input(options, shot, [options.out])
     make_folder(options.out.parent)
     with writing_video(options.out, shot.format, shot.sound, options.crf) as video:
@@ -233,21 +230,16 @@ def _write_frames(
     planned: Iterator[_Planned],
     rendered: Renderer,
 ) -> None:
+    def look_at(plan: _Planned) -> None:
+        """So that what follows is what it is in a run that was not interrupted."""
+        pass_over(plan.image, plan.defocus, lens)
+
     targets = _targets(options, shot)
-    skipped = 0
-    for plan in planned:
-        path = targets[plan.number]
-        # A skipped frame has been looked at: what follows does not depend on it.
-        if options.resume and path.exists():
-            skipped += 1
-            pass_over(plan.image, plan.defocus, lens)
-            continue
+    for path, plan in missing(targets, planned, options.resume, look_at):
         make_folder(path.parent)
         _save(options, path, plan, rendered(plan))
         print(path)
         sys.stdout.flush()
-    if skipped:
-        logger.warning("%d frames were there already.", skipped)
 
 
 def _save(options: argparse.Namespace, path: Path, plan: _Planned, pixels: np.ndarray) -> None:

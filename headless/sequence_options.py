@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from ..lens.depth import Depth
@@ -56,9 +57,7 @@ def add_sequence_options(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="0 (none) to below 1: steady depth that boils where the picture does not change",
     )
-    group.add_argument(
-        "--resume", action="store_true", help="leave out frames whose result exists already"
-    )
+    add_resume_option(group)
     group.add_argument(
         "--fps", type=_rate, help="frames per second of a video made of frames (default: 24)"
     )
@@ -67,6 +66,13 @@ def add_sequence_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=DEFAULT_CRF,
         help=f"quality of video, 0 best to 51 (default: {DEFAULT_CRF})",
+    )
+
+
+def add_resume_option(parser: Any) -> None:
+    """Add `--resume` to a parser or to a group of it; see `resume`."""
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out frames whose result exists already"
     )
 
 

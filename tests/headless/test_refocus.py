@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import focuspuller as fp
 import numpy as np
 import pytest
 import torch
 from focuspuller.errors import FileError, InputError
+from focuspuller.headless import deblur_command
 from focuspuller.headless.cli import main
 from focuspuller.lens.color import linear_to_srgb, srgb_to_linear
 from focuspuller.models.flux.networks import Kind
@@ -171,6 +173,43 @@ class TestDeblurCommand:
         assert capsys.readouterr().out.splitlines() == [str(path) for path in written]
         np.testing.assert_array_equal(*map(pixels_of, written))
 
+    def test_an_interrupted_run_leaves_whole_frames_and_goes_on(
+        self,
+        models: Path,
+        photo: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        folder, out = photo.parent / "frames", photo.parent / "sharp"
+        folder.mkdir()
+        for index in range(3):
+            Image.open(photo).save(folder / f"{index}.png")
+        deblurred: list[object] = []
+        deblur = deblur_command.deblur
+
+        def interrupted(*arguments: Any, **options: Any) -> Any:
+            deblurred.append(arguments)
+            if len(deblurred) == 2:
+                raise KeyboardInterrupt
+            return deblur(*arguments, **options)
+
+        monkeypatch.setattr(deblur_command, "deblur", interrupted)
+        command = ["deblur", str(folder), "-o", str(out / "%d.png"), *QUICK]
+        assert main(command) == 130
+        assert [path.name for path in out.iterdir()] == ["0.png"]
+        capsys.readouterr()
+        assert main([*command, "--resume"]) == 0
+        assert capsys.readouterr().out.split() == [str(out / "1.png"), str(out / "2.png")]
+        assert len(deblurred) == 4
+        assert len(list(out.iterdir())) == 3
+
+    def test_a_video_cannot_be_resumed(
+        self, models: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = str(photo.with_name("sharp.mp4"))
+        assert main(["deblur", str(photo), "-o", out, "--resume", *QUICK]) == 1
+        assert "--resume" in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("more", "message"),
         [
@@ -277,6 +316,38 @@ class TestRefocusCommand:
         assert main(["refocus", str(folder), "-o", str(out), *depth, *LEFT, *QUICK]) == 0
         first, second = (pixels_of(out.parent / f"{index:04}.png") for index in (1, 2))
         np.testing.assert_array_equal(first, second)
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            LEFT,
+            [*LEFT, "--diffcamera-adapter", f"{{loras}}/{FILES[Kind.DIFFCAMERA]}"],
+        ],
+    )
+    def test_what_was_interrupted_goes_on_as_if_it_had_not(
+        self, models: Path, photo: Path, more: list[str]
+    ) -> None:
+        frames, maps = photo.parent / "frames", photo.parent / "maps"
+        for folder in (frames, maps):
+            folder.mkdir()
+        nearness = np.tile(np.linspace(0.0, 1.0, SIZE[1]), (SIZE[0], 1))
+        # The second map has a range of its own, to which the stabilizer brings the third.
+        for index, scale in enumerate((0.5, 1.0, 1.0)):
+            pixels = (picture(*SIZE, seed=index)[0].movedim(0, -1).numpy() * 255).astype(np.uint8)
+            Image.fromarray(pixels).save(frames / f"{index}.png")
+            values = (0.5 + scale * (nearness ** (1 + 0.3 * index) - 0.5) * 0.5) * 65535
+            Image.fromarray(values.astype(np.uint16)).save(maps / f"{index}.png")
+        out = photo.parent / "soft"
+        command = ["refocus", str(frames), "-o", str(out / "%d.png"), "--depth", str(maps)]
+        command += [text.format(loras=models / "loras") for text in more] + QUICK
+        assert main(command) == 0
+        whole = {path.name: path.read_bytes() for path in out.iterdir()}
+        assert sorted(whole) == ["0.png", "1.png", "2.png"]
+        (out / "2.png").unlink()
+        (out / "1.png").write_bytes(b"finished")
+        assert main([*command, "--resume"]) == 0
+        resumed = {path.name: path.read_bytes() for path in out.iterdir()}
+        assert resumed == whole | {"1.png": b"finished"}
 
     @pytest.mark.parametrize(
         ("more", "message"),
