@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from ..lens.aperture import Aperture
@@ -13,21 +15,11 @@ from ..models.refocus.bokeh import render_bokeh
 from ..models.refocus.deblur import deblur
 from ..models.refocus.diffcamera import refocus
 from ..models.refocus.model import RefocusModel
+from ..models.refocus.sampling import Sampling
 from .comfy import intermediate_device, io
 from .focus import DEPTH_ADVICE
 from .node import CATEGORY, names_node, renames
-from .sampling import (
-    MODEL_ADVICE,
-    keep_colors_input,
-    point_inputs,
-    refresh_input,
-    sampling_of,
-    seed_input,
-    steps_input,
-    tile_input,
-    tiles_at_once_input,
-    watched,
-)
+from .sampling import MODEL_ADVICE, noise_inputs, pass_inputs, point_inputs, tile_inputs, watched
 from .sockets import (
     ApertureSocket,
     DefocusSocket,
@@ -58,12 +50,9 @@ class DeblurNet(NetworkNode):
                     "image",
                     tooltip="Photos of any size, in ordinary sRGB colours. They are not resampled.",
                 ),
-                steps_input(),
-                seed_input(),
-                tile_input(),
-                tiles_at_once_input(),
-                refresh_input(),
-                keep_colors_input(),
+                *noise_inputs(),
+                *tile_inputs(),
+                *pass_inputs(),
                 io.Image.Input(
                     "pre_deblurred",
                     optional=True,
@@ -83,11 +72,9 @@ class DeblurNet(NetworkNode):
         image: Tensor,
         steps: int,
         seed: int,
-        tile: bool = True,
-        tiles_at_once: int = 1,
-        refresh_every: int = 1,
         keep_colors: bool = True,
         pre_deblurred: Tensor | None = None,
+        **passes: Any,
     ) -> io.NodeOutput:
         flux = expect(model, RefocusModel, "model", MODEL_ADVICE)
         restored = None if pre_deblurred is None else to_planar(pre_deblurred, "pre_deblurred")
@@ -97,13 +84,7 @@ class DeblurNet(NetworkNode):
             flux.adapter(*(kinds if restored is None else reversed(kinds))),
             to_planar(image),
             restored,
-            sampling_of(
-                steps,
-                seed,
-                tile=tile,
-                tiles_at_once=tiles_at_once,
-                refresh_every=refresh_every,
-            ),
+            Sampling(steps, seed, **passes),
             keep_colors,
             watched(),
         )
@@ -134,8 +115,7 @@ class BokehNet(NetworkNode):
                     "defocus",
                     tooltip="Blur of every pixel, from Defocus Map; radii up to 100 px.",
                 ),
-                steps_input(),
-                seed_input(),
+                *noise_inputs(),
                 io.Boolean.Input(
                     "keep_in_focus",
                     default=True,
@@ -143,10 +123,8 @@ class BokehNet(NetworkNode):
                     tooltip="Keep the picture's own pixels where nothing is blurred, with a soft "
                     "edge. Off: all pixels are the network's.",
                 ),
-                tile_input(),
-                tiles_at_once_input(),
-                refresh_input(),
-                keep_colors_input(),
+                *tile_inputs(),
+                *pass_inputs(),
                 ApertureSocket.Input(
                     "aperture",
                     optional=True,
@@ -167,11 +145,9 @@ class BokehNet(NetworkNode):
         steps: int,
         seed: int,
         keep_in_focus: bool = True,
-        tile: bool = True,
-        tiles_at_once: int = 1,
-        refresh_every: int = 1,
         keep_colors: bool = True,
         aperture: Aperture | None = None,
+        **passes: Any,
     ) -> io.NodeOutput:
         flux = expect(model, RefocusModel, "model", MODEL_ADVICE)
         blur = expect(defocus, Defocus, "defocus", "Connect Defocus Map.")
@@ -183,13 +159,7 @@ class BokehNet(NetworkNode):
             blur,
             shape,
             None if shape is None else flux.adapter(Kind.APERTURE),
-            sampling_of(
-                steps,
-                seed,
-                tile=tile,
-                tiles_at_once=tiles_at_once,
-                refresh_every=refresh_every,
-            ),
+            Sampling(steps, seed, **passes),
             keep_in_focus,
             keep_colors,
             watched(),
@@ -227,10 +197,8 @@ class DiffCameraRefocus(NetworkNode):
                     tooltip="Strength: blur radius in px of the picture between what is nearest "
                     "and what is farthest. 0 removes blur. Trained up to 20 at 1024 px.",
                 ),
-                steps_input(),
-                seed_input(),
-                refresh_input(),
-                keep_colors_input(),
+                *noise_inputs(),
+                *pass_inputs(),
                 DepthSocket.Input(
                     "depth",
                     optional=True,
@@ -253,9 +221,9 @@ class DiffCameraRefocus(NetworkNode):
         bokeh_level: float,
         steps: int,
         seed: int,
-        refresh_every: int = 1,
         keep_colors: bool = True,
         depth: Depth | None = None,
+        **passes: Any,
     ) -> io.NodeOutput:
         flux = expect(model, RefocusModel, "model", MODEL_ADVICE)
         result = refocus(
@@ -265,7 +233,7 @@ class DiffCameraRefocus(NetworkNode):
             (x, y),
             bokeh_level,
             expect_if_given(depth, Depth, "depth", DEPTH_ADVICE),
-            sampling_of(steps, seed, refresh_every=refresh_every),
+            Sampling(steps, seed, **passes),
             keep_colors,
             watched(),
         )

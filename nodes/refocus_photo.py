@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
@@ -17,23 +18,13 @@ from ..models.loaded import stamp_of
 from ..models.places import AUTOMATIC
 from ..models.refocus.model import RefocusModel
 from ..models.refocus.photo import Estimate, refocus_photo
+from ..models.refocus.sampling import Sampling
 from ..models.registry import DEPTH_WEIGHTS
 from .comfy import intermediate_device, io, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
 from .node import CATEGORY, names_node, renames
 from .previews import focus_text, shown
-from .sampling import (
-    MODEL_ADVICE,
-    keep_colors_input,
-    point_inputs,
-    refresh_input,
-    sampling_of,
-    seed_input,
-    steps_input,
-    tile_input,
-    tiles_at_once_input,
-    watched,
-)
+from .sampling import MODEL_ADVICE, noise_inputs, pass_inputs, point_inputs, tile_inputs, watched
 from .sockets import (
     ApertureSocket,
     CameraSocket,
@@ -84,8 +75,7 @@ class RefocusPhoto(NetworkNode):
                     default=True,
                     tooltip="Off: the photo is sharp everywhere already, DeblurNet is left out.",
                 ),
-                steps_input(),
-                seed_input(),
+                *noise_inputs(),
                 weights_input(
                     "depth_model",
                     DEPTH_WEIGHTS,
@@ -99,10 +89,8 @@ class RefocusPhoto(NetworkNode):
                     tooltip="BokehNet: keep the all-in-focus picture's own pixels where nothing is "
                     "blurred, with a soft edge.",
                 ),
-                tile_input(),
-                tiles_at_once_input(),
-                refresh_input(),
-                keep_colors_input(),
+                *tile_inputs(),
+                *pass_inputs(),
                 DepthSocket.Input(
                     "depth",
                     optional=True,
@@ -167,9 +155,6 @@ class RefocusPhoto(NetworkNode):
         seed: int,
         depth_model: str = AUTOMATIC,
         keep_in_focus: bool = True,
-        tile: bool = True,
-        tiles_at_once: int = 1,
-        refresh_every: int = 1,
         keep_colors: bool = True,
         depth: Depth | None = None,
         focus: Focus | None = None,
@@ -177,6 +162,7 @@ class RefocusPhoto(NetworkNode):
         camera: Camera | None = None,
         lens: Lens | None = None,
         aperture: Aperture | None = None,
+        **passes: Any,
     ) -> io.NodeOutput:
         strength = expect_if_given(camera, Camera, "camera", "Connect Camera or Load Photo.")
         given = expect_if_given(depth, Depth, "depth", DEPTH_ADVICE)
@@ -189,13 +175,7 @@ class RefocusPhoto(NetworkNode):
             expect_if_given(lens, Lens, "lens", "Connect a lens of Focus Puller."),
             expect_if_given(aperture, Aperture, "aperture", "Connect Aperture."),
             not deblur,
-            sampling_of(
-                steps,
-                seed,
-                tile=tile,
-                tiles_at_once=tiles_at_once,
-                refresh_every=refresh_every,
-            ),
+            Sampling(steps, seed, **passes),
             keep_in_focus,
             keep_colors,
             watched(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..models.flux.networks import STEPS
-from ..models.refocus.sampling import Sampling, Watch
+from ..models.refocus.sampling import Watch
 from .comfy import io, progress_with_previews, stop_if_asked
 
 LARGEST_SEED = 2**64 - 1
@@ -18,81 +18,71 @@ REFRESH_TOOLTIP = (
 )
 
 
-def steps_input() -> io.Int.Input:
-    """How long."""
-    return io.Int.Input(
-        "steps",
-        default=STEPS,
-        min=1,
-        max=100,
-        tooltip=f"Steps of denoising. {STEPS} as published; 8 are a quick look.",
-    )
+def noise_inputs() -> list[Any]:
+    """How long, and from which noise."""
+    return [
+        io.Int.Input(
+            "steps",
+            default=STEPS,
+            min=1,
+            max=100,
+            tooltip=f"Steps of denoising. {STEPS} as published; 8 are a quick look.",
+        ),
+        io.Int.Input(
+            "seed",
+            default=42,
+            min=0,
+            max=LARGEST_SEED,
+            control_after_generate=True,
+            tooltip="The same seed gives the same picture, on every device and in every batch. All "
+            "frames of a batch begin with the same noise, so that films do not flicker.",
+        ),
+    ]
 
 
-def seed_input() -> io.Int.Input:
-    """Which noise."""
-    return io.Int.Input(
-        "seed",
-        default=42,
-        min=0,
-        max=LARGEST_SEED,
-        control_after_generate=True,
-        tooltip="The same seed gives the same picture, on every device and in every batch. All "
-        "frames of a batch begin with the same noise, so that films do not flicker.",
-    )
+def tile_inputs() -> list[Any]:
+    """Tiles or whole, and how many tiles in a pass."""
+    return [
+        io.Boolean.Input(
+            "tile",
+            default=True,
+            optional=True,
+            tooltip="On: pictures above 512×512 px are made of overlapping tiles of that size, "
+            "blended in every step, as the networks were trained; memory stays that of a tile. "
+            "Off: in one piece, which is faster up to about a megapixel and may show repeated "
+            "structure above.",
+        ),
+        io.Int.Input(
+            "tiles_at_once",
+            default=1,
+            min=1,
+            max=64,
+            optional=True,
+            tooltip="Tiles in one pass: more memory, but weights that do not fit on the device are "
+            "brought there less often. The picture stays the same.",
+        ),
+    ]
 
 
-def tile_input() -> io.Boolean.Input:
-    """Tiles or whole."""
-    return io.Boolean.Input(
-        "tile",
-        default=True,
-        optional=True,
-        tooltip="On: pictures above 512×512 px are made of overlapping tiles of that size, blended "
-        "in every step, as the networks were trained; memory stays that of a tile. Off: in "
-        "one piece, which is faster up to about a megapixel and may show repeated structure above.",
-    )
-
-
-def tiles_at_once_input() -> io.Int.Input:
-    """How many tiles in a pass."""
-    return io.Int.Input(
-        "tiles_at_once",
-        default=1,
-        min=1,
-        max=64,
-        optional=True,
-        tooltip="Tiles in one pass: more memory, but weights that do not fit on the device are "
-        "brought there less often. The picture stays the same.",
-    )
-
-
-def refresh_input() -> io.Int.Input:
-    """How often conditions are computed."""
-    return io.Int.Input(
-        "refresh_every",
-        default=1,
-        min=1,
-        max=100,
-        optional=True,
-        tooltip=REFRESH_TOOLTIP,
-    )
-
-
-def keep_colors_input() -> io.Boolean.Input:
-    """Whether drift is taken out."""
-    return io.Boolean.Input(
-        "keep_colors",
-        default=True,
-        optional=True,
-        tooltip="Take out the small drift of colours that FLUX' autoencoder brings, by comparing "
-        "wide neighbourhoods with the input.",
-    )
-
-
-def sampling_of(steps: int, seed: int, **others: Any) -> Sampling:
-    """The settings of a node."""
-    return Sampling(steps=steps, seed=seed, **others)
+def pass_inputs() -> list[Any]:
+    """What every pass of the model does, and what is done behind the last."""
+    return [
+        io.Int.Input(
+            "refresh_every",
+            default=1,
+            min=1,
+            max=100,
+            optional=True,
+            tooltip=REFRESH_TOOLTIP,
+        ),
+        io.Boolean.Input(
+            "keep_colors",
+            default=True,
+            optional=True,
+            tooltip="Take out the small drift of colours that FLUX' autoencoder brings, by "
+            "comparing wide neighbourhoods with the input.",
+        ),
+    ]
 
 
 def watched() -> Watch:

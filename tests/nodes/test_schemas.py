@@ -10,6 +10,7 @@ from typing import Any
 
 import focuspuller
 import pytest
+from focuspuller.models.refocus.sampling import Sampling
 from focuspuller.nodes import NODE_CLASSES
 from focuspuller.nodes.comfy import io
 
@@ -205,8 +206,12 @@ def test_every_input_has_a_tooltip(node):
 def test_every_output_has_a_name_and_execute_takes_every_input(node):
     schema = node.GET_SCHEMA()
     assert all(output.display_name for output in schema.outputs)
-    parameters = inspect.signature(node.execute).parameters
-    assert set(parameters) == {port.id for port in schema.inputs}
+    parameters = dict(inspect.signature(node.execute).parameters)
+    named = {port.id for port in schema.inputs}
+    if parameters.pop("passes", None) is not None:  # settings of `Sampling` by their names
+        settings = inspect.signature(Sampling).parameters
+        parameters |= {name: settings[name] for name in named & set(settings) - set(parameters)}
+    assert set(parameters) == named
     for port in schema.inputs:
         is_needed = parameters[port.id].default is inspect.Parameter.empty
         assert is_needed != port.optional, port.id
