@@ -13,10 +13,10 @@ from ..lens.color import linear_to_srgb
 from ..lens.depth import Depth
 from ..lens.depth_repair import repaired_depth
 from ..lens.optics import Camera
-from ..models.depth.handle import open_depth_estimator
 from ..models.edge import handle
 from ..models.places import AUTOMATIC
 from .devices import device_called
+from .estimation import estimated
 from .render import Array, Map, opened, planar_map, scene_from
 
 
@@ -63,13 +63,16 @@ def estimate_depth(
     if camera is not None and focal_length_px is not None:
         raise InputError("camera, focal_length_px", "both of them", "Give one of the two.")
     pictures, _ = opened(image)
-    coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
-    if camera is not None:
-        focal_length_px = camera.for_image(*pictures.shape[-2:]).focal_length_px
-    place = device_called(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    assert place is not None
-    estimator = open_depth_estimator(model, place, resolution)
-    return estimator.estimate(coded, focal_length_px, place, on_progress)
+    return estimated(
+        pictures,
+        model,
+        camera=camera,
+        focal_length_px=focal_length_px,
+        resolution=resolution,
+        linear=linear,
+        device=device,
+        on_progress=on_progress,
+    )
 
 
 def refine_depth(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from ..lens.highlights import Highlights
 from ..lens.image import check_finite, without_negative_light
 from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, Lens
-from ..lens.sequence import Strength, defocused_frames, lockstep
+from ..lens.sequence import Strength, at_frame, defocused_frames, lockstep
 from .devices import device_called
+from .estimation import estimated
 from .render import (
     Array,
     Map,
@@ -38,6 +40,7 @@ def render_frames(
     depths: Depth | Map | Iterable[Map | Depth] | None = None,
     *,
     disparities: Map | Iterable[Map] | None = None,
+    depth_model: str | Path | None = None,
     focus: Focus | FocusPath | None = None,
     focus_point: Point | Sequence[Point] | None = None,
     focus_distance: float | None = None,
@@ -65,6 +68,7 @@ def render_frames(
         frames: `[H,W,3]` each, such as a generator that reads files.
         depths: metres `[H,W]` or a `Depth` for each frame, or a single one for all.
         disparities: relative disparity instead.
+        depth_model: a network that estimates the depth of each frame instead.
         focus: one plane, one per frame (`pull_focus`), or a `FocusPath` whose places are looked
             for in every frame. After its end the last focus holds.
         focus_point: followed: measured in every frame and changed gently.
@@ -86,7 +90,7 @@ def render_frames(
         >>> for picture in render_frames(frames, depths, focus=rack, camera=Camera(50, 1.4)):
         ...     show(picture)
     """
-    exactly_one({"depths": depths, "disparities": disparities})
+    exactly_one({"depths": depths, "disparities": disparities, "depth_model": depth_model})
     exactly_one({"camera": camera, "bokeh_level": bokeh_level})
     sharp = _focus(focus, focus_point, focus_distance, focus_disparity, focus_range)
     strength: Strength | None = bokeh_level if camera is None else camera
@@ -96,9 +100,23 @@ def render_frames(
     renderer = (lens if isinstance(lens, Lens) else Lens(lens)).for_film()
     settings = aperture or CIRCLE, highlights, roll_off
     place = device_called(device)
-    pictures, restores = lockstep((_single(frame) for frame in frames), 2)
+    singles = (_single(frame) for frame in frames)
+    if depth_model is None:
+        pictures, restores = lockstep(singles, 2)
+        each_depth = _depths(depths, disparities)
+    else:
+        pictures, restores, seen = lockstep(singles, 3)
+        each_depth = (
+            estimated(
+                picture,
+                depth_model,
+                camera=None if camera is None else at_frame(camera, n),
+                linear=linear,
+                device=device,
+            )
+            for n, (picture, _) in enumerate(seen)
+        )
     images = (picture for picture, _ in pictures)
-    each_depth = _depths(depths, disparities)
     ready = defocused_frames(images, each_depth, sharp, strength, stabilizer, focus_scale)
     return (
         restore(

@@ -15,7 +15,7 @@ from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.optics import Camera
 from ..lens.render import Lens
-from ..models.depth.handle import depth_weights_path, open_depth_estimator
+from ..models.depth.handle import depth_weights_path
 from ..models.flux.networks import STEPS, Kind
 from ..models.loaded import stamp_of
 from ..models.places import AUTOMATIC
@@ -25,6 +25,7 @@ from ..models.refocus import photo as network_photo
 from ..models.refocus.model import RefocusModel
 from ..models.refocus.photo import Estimate
 from ..models.refocus.sampling import Sampling, Watch
+from .estimation import estimated
 from .render import Array, Map, Point, choose_focus, exactly_one, opened, scene_from
 
 OnProgress = Callable[[float], None]
@@ -234,9 +235,6 @@ def _estimate(model: str | Path, camera: Camera | None, device: torch.device) ->
     path = depth_weights_path(model)
 
     def estimate(pictures: Tensor) -> Depth:
-        focal_length = None
-        if camera is not None:
-            focal_length = camera.for_image(*pictures.shape[-2:]).focal_length_px
-        return open_depth_estimator(path, device).estimate(pictures, focal_length, device)
+        return estimated(pictures, path, camera=camera, device=device)
 
     return Estimate(estimate, (path, stamp_of(path), camera))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..lens.optics import Camera
 from ..lens.render import DEFAULT_LENS, Lens
 from ..lens.render import render as render_planar
 from .devices import device_called
+from .estimation import estimated
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 Map = np.ndarray | Tensor
@@ -31,6 +33,7 @@ def render(
     depth: Map | Depth | None = None,
     *,
     disparity: Map | None = None,
+    depth_model: str | Path | None = None,
     focus: Focus | None = None,
     focus_point: Point | Sequence[Point] | None = None,
     focus_mask: Map | None = None,
@@ -50,8 +53,8 @@ def render(
 ) -> Array:
     """Render all-in-focus images out of focus.
 
-    Exactly one of `depth` and `disparity`, one place to focus on, and one of `camera` and
-    `bokeh_level` have to be given.
+    Exactly one of `depth`, `disparity` and `depth_model`, one place to focus on, and one of
+    `camera` and `bokeh_level` have to be given.
 
     Args:
         image: `[H,W,3]` or `[B,H,W,3]` floats, sRGB-coded 0..1, of HDR pictures also above; a
@@ -59,6 +62,7 @@ def render(
         depth: metres along the optical axis, `[H,W]` or `[B,H,W]`, or a `Depth`. Other sizes are
             resampled; infinity is infinitely far; NaN, zero and negative values are filled.
         disparity: relative disparity instead, larger is nearer, scaled to 0..1 if outside.
+        depth_model: a network that estimates the depth instead, as in `estimate_depth`.
         focus: a `Focus`, such as a focus pull with one plane per frame.
         focus_point: (x, y) as fractions of width and height, from the top left; or several such
             points, all of which are sharp while the first is in the focus plane.
@@ -85,6 +89,7 @@ def render(
 
     Raises:
         InputError: something is missing, given twice, or has no meaning.
+        FileError: the weights of the network for depth are missing or damaged.
 
     Example:
         >>> near = render(photo, metres, focus_distance=0.8, camera=Camera(50, 1.4))
@@ -94,7 +99,12 @@ def render(
     pictures = without_negative_light(pictures)
     check_kinds(camera, aperture, highlights, focus_point)
     height, width = pictures.shape[-2:]
-    scene = scene_from(depth, disparity).for_image(height, width)
+    if depth_model is None:
+        scene = scene_from(depth, disparity)
+    else:
+        exactly_one({"depth": depth, "disparity": disparity, "depth_model": depth_model})
+        scene = estimated(pictures, depth_model, camera=camera, linear=linear, device=device)
+    scene = scene.for_image(height, width)
     sharp = choose_focus(
         scene,
         focus=focus,

@@ -1,4 +1,4 @@
-"""Depth Anything V2 (Yang et al. 2024): relative disparity, or metres indoors or outdoors."""
+"""Depth Anything (Yang et al. 2024), V1 and V2: relative disparity, or metres in or outdoors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DepthAnything(DepthEstimator):
 
     def __init__(self, network: nn.Module, resolution: int | None = None) -> None:
         settings: Any = network.config
-        super().__init__("Depth Anything V2", is_metric=settings.depth_estimation_type == "metric")
+        super().__init__("Depth Anything", is_metric=settings.depth_estimation_type == "metric")
         self.network = network
         self.resolution = resolution or RESOLUTION
         self._patch_px = int(settings.patch_size)

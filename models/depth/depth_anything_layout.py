@@ -1,7 +1,12 @@
-"""Depth Anything V2 as its own repository publishes it: `depth_anything_v2_vits.pth`."""
+"""Depth Anything as its own repositories publish it.
+
+`depth_anything_v2_vits.pth` is the second version, `depth_anything_vits14.pth` the first. Both have
+the same parameters, but the first takes features after other blocks, which only its name tells.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
@@ -12,6 +17,7 @@ from .checkpoint import Checkpoint
 from .dinov2 import Rules, converted, dinov2_config, dinov2_rules
 
 _MARK = "depth_head.scratch.output_conv1.weight"
+_FIRST_VERSION = re.compile(r"vit[sbl]14")
 # The largest distance of the metric networks, by what their files are called.
 _MAX_DEPTH_M = {"hypersim": 20, "indoor": 20, "vkitti": 80, "outdoor": 80}
 
@@ -49,15 +55,16 @@ def is_original(names: Container[str]) -> bool:
 def from_original(state: StateDict, path: Path) -> Checkpoint:
     """A network from the parameters as Depth Anything's own repository has them.
 
-    The sizes follow from the parameters. Metric networks have the same ones as relative ones: which
-    it is, and up to what distance, only the published name of the file tells.
+    The sizes follow from the parameters. Metric networks have the same ones as relative ones, and
+    the first version as the second: which it is, and up to what distance, only the published name
+    of the file tells. Other names stand for the second version.
 
     Raises:
         FileError: parameters are missing, or it is a metric network whose name does not say for
             which distances.
     """
     try:
-        config = _config(state)
+        config = _config(state, is_first_version(path))
     except KeyError as error:
         received = f"weights of Depth Anything without {error.args[0]}"
         advice = "Copy or download the published file again."
@@ -65,13 +72,20 @@ def from_original(state: StateDict, path: Path) -> Checkpoint:
     return Checkpoint(config | _range_of(path), converted(state, _RULES), path)
 
 
-def _config(state: StateDict) -> dict[str, Any]:
+def is_first_version(path: Path) -> bool:
+    """Whether a file has a name of the first version's."""
+    name = path.name.lower()
+    return "v2" not in name and _FIRST_VERSION.search(name) is not None
+
+
+def _config(state: StateDict, is_first: bool) -> dict[str, Any]:
     backbone = dinov2_config(state, "pretrained.")
+    take = _last_blocks if is_first else _spread_blocks
     return {
         "model_type": "depth_anything",
         "backbone_config": {
             **backbone,
-            "out_indices": _taken_blocks(backbone["num_hidden_layers"]),
+            "out_indices": take(backbone["num_hidden_layers"]),
             "apply_layernorm": True,
             "reshape_hidden_states": False,
         },
@@ -85,8 +99,13 @@ def _config(state: StateDict) -> dict[str, Any]:
     }
 
 
-def _taken_blocks(blocks: int) -> list[int]:
-    """After which blocks features are taken: every quarter, but for the large network."""
+def _last_blocks(blocks: int) -> list[int]:
+    """After which blocks the first version takes features."""
+    return list(range(blocks - 3, blocks + 1))
+
+
+def _spread_blocks(blocks: int) -> list[int]:
+    """The same of the second version: every quarter, but for the large network."""
     return [5, 12, 18, 24] if blocks == 24 else [blocks * part // 4 for part in (1, 2, 3, 4)]
 
 

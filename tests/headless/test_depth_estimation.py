@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import focuspuller as fp
 import numpy as np
@@ -43,6 +44,49 @@ def photo(tmp_path: Path) -> Path:
     path = tmp_path / "photo.png"
     Image.fromarray(pixels).save(path, exif=exif)
     return path
+
+
+class TestRender:
+    IMAGE = np.random.default_rng(1).random((30, 44, 3), np.float32)
+    LEVEL: ClassVar[dict[str, Any]] = {
+        "focus_point": (0.5, 0.5),
+        "bokeh_level": 6.0,
+        "lens": "taf",
+    }
+
+    def test_it_estimates_the_depth_that_it_is_not_given(self) -> None:
+        depth = fp.estimate_depth(self.IMAGE, "depth-anything-v2", device="cpu")
+        wanted = fp.render(self.IMAGE, depth, **self.LEVEL)
+        found = fp.render(self.IMAGE, depth_model="depth-anything-v2", device="cpu", **self.LEVEL)
+        np.testing.assert_array_equal(found, wanted)
+
+    def test_metres_are_those_of_the_camera(self) -> None:
+        lens: dict[str, Any] = {
+            "focus_point": (0.5, 0.5),
+            "camera": fp.Camera(85, 1.8),
+            "lens": "taf",
+        }
+        depth = fp.estimate_depth(self.IMAGE, "depth-pro", camera=lens["camera"], device="cpu")
+        wanted = fp.render(self.IMAGE, depth, **lens)
+        found = fp.render(self.IMAGE, depth_model="depth-pro", device="cpu", **lens)
+        np.testing.assert_array_equal(found, wanted)
+
+    @pytest.mark.parametrize("linear", [False, True])
+    def test_so_do_frames(self, linear: bool) -> None:
+        film = np.random.default_rng(2).random((2, 30, 44, 3), np.float32)
+        options: dict[str, Any] = {"linear": linear, "device": "cpu"}
+        depths = [fp.estimate_depth(one, "depth-anything-v2", **options) for one in film]
+        wanted = fp.render_frames(film, depths, **options, **self.LEVEL)
+        found = fp.render_frames(film, depth_model="depth-anything-v2", **options, **self.LEVEL)
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_depth_and_a_network_for_it_are_refused(self) -> None:
+        depth = np.ones((30, 44), np.float32)
+        with pytest.raises(InputError, match="Give exactly one"):
+            fp.render(self.IMAGE, depth, depth_model="depth-pro", **self.LEVEL)
+        with pytest.raises(InputError, match="Give exactly one"):
+            fp.render_frames([self.IMAGE], depth, depth_model="depth-pro", **self.LEVEL)
 
 
 class TestArrays:

@@ -140,6 +140,21 @@ class TestLayouts:
             assert config["backbone_config"]["out_indices"] == expected
 
     @pytest.mark.parametrize(
+        ("name", "taken"),
+        [
+            ("depth_anything_vits14.pth", [9, 10, 11, 12]),
+            ("depth_anything_vitb14.safetensors", [9, 10, 11, 12]),
+            ("depth_anything_vitl14.pth", [21, 22, 23, 24]),
+            ("depth_anything_v2_vits14.pth", [3, 6, 9, 12]),
+            ("my_depth.pth", [3, 6, 9, 12]),
+        ],
+    )
+    def test_the_first_version_takes_the_last_blocks(self, name: str, taken: list[int]) -> None:
+        state = without_memory(depth_anything(64, taken[-1], 16, (8, 8, 8, 8), side=56))
+        config = depth_anything_layout.from_original(state, Path(name)).config
+        assert config["backbone_config"]["out_indices"] == taken
+
+    @pytest.mark.parametrize(
         ("name", "kind", "metres"),
         [
             ("depth_anything_v2_vitl_fp16.safetensors", "relative", 1),
