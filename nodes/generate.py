@@ -177,10 +177,11 @@ class GenerateAllInFocus(NetworkNode):
         report = progress_with_latents(PROGRESS_STEPS)
         pictures = generate(
             generator,
-            _encoded(positive, "positive") or _prompt(prompt, conditioning, told, generator),
+            prompt_of_conditioning(positive, "positive")
+            or _prompt(prompt, conditioning, told, generator),
             sampling,
             render_device(),
-            negative=_encoded(negative, "negative"),
+            negative=prompt_of_conditioning(negative, "negative"),
             camera=told if conditioning == "automatic" else None,
             on_step=lambda fraction, clean: report(round(PROGRESS_STEPS * fraction), clean),
         )
@@ -213,8 +214,8 @@ def _prompt(
     return embedded_prompts([text], generator, render_device(), tokenizer_folders())[0]
 
 
-def _encoded(conditioning: Any, subject: str) -> PromptEmbedding | None:
-    """What comes from CLIP Text Encode.
+def prompt_of_conditioning(conditioning: Any, subject: str) -> PromptEmbedding | None:
+    """The prompt in a CONDITIONING, as CLIP Text Encode gives it.
 
     Raises:
         InputError: it is of another model, or for a part of the picture.

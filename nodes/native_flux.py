@@ -86,23 +86,10 @@ class NativePrompts:
         encoders = self.clip.clone()
         encoders.set_tokenizer_option("t5xxl_min_length", T5_TOKENS)
         tokens, pooled = encoders.encode_from_tokens(encoders.tokenize(text), return_pooled=True)
-        return checked_prompt(tokens, pooled, "clip")
+        return checked_prompt(tokens, pooled)
 
 
-def prompt_of_conditioning(conditioning: Any) -> Prompt:
-    """The prompt that a CONDITIONING holds.
-
-    Raises:
-        InputError: it holds several, or none of FLUX.
-    """
-    if not isinstance(conditioning, Sequence) or len(conditioning) != 1:
-        received = "no conditioning, or several joined ones"
-        raise InputError("conditioning", received, "Connect one CLIP Text Encode for FLUX.")
-    tokens, others = conditioning[0]
-    return checked_prompt(tokens, others.get("pooled_output"), "conditioning")
-
-
-def checked_prompt(tokens: Any, pooled: Any, subject: str) -> Prompt:
+def checked_prompt(tokens: Any, pooled: Any) -> Prompt:
     """A prompt of what text encoders gave.
 
     Raises:
@@ -111,7 +98,7 @@ def checked_prompt(tokens: Any, pooled: Any, subject: str) -> Prompt:
     is_whole = isinstance(tokens, Tensor) and isinstance(pooled, Tensor)
     if not is_whole or tokens.ndim != 3 or pooled.ndim != 2:
         advice = "Load CLIP-L and T5 XXL with DualCLIPLoader of type flux."
-        raise InputError(subject, "text encoders of another model", advice)
+        raise InputError("clip", "text encoders of another model", advice)
     return Prompt(tokens.float().cpu(), pooled.float().cpu())
 
 

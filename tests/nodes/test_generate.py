@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import focuspuller
 import pytest
 import torch
 from focuspuller.errors import FileError
@@ -170,3 +174,25 @@ def test_a_changed_file_is_noticed_and_a_changed_lens_is_not(models: Path) -> No
     lora.write_bytes(lora.read_bytes() + b" ")
     assert fingerprint() != before
     lora.write_bytes(lora.read_bytes()[:-1])
+
+
+@pytest.mark.skipif(
+    "FOCUSPULLER_COMFYUI_FOLDER" not in os.environ, reason="needs a checkout of ComfyUI"
+)
+def test_a_conditioning_of_a_real_comfyui_is_our_own_prompt() -> None:
+    script = Path(__file__).parent / "comfyui_sdxl.py"
+    done = subprocess.run(
+        [
+            os.environ.get("FOCUSPULLER_COMFYUI_PYTHON", "python"),
+            str(script),
+            str(Path(focuspuller.__file__).parents[1]),
+        ],
+        cwd=os.environ["FOCUSPULLER_COMFYUI_FOLDER"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert max(result["errors"]) < 1e-5
+    assert result["shapes"] == [[1, 77, 96], [1, 64]]

@@ -21,7 +21,7 @@ from focuspuller.errors import InputError
 from focuspuller.models import lending
 from focuspuller.models.flux.tokens import grid_of, image_positions, packed
 from focuspuller.nodes import native_flux
-from focuspuller.nodes.native_flux import native_base, prompt_of_conditioning
+from focuspuller.nodes.native_flux import native_base
 from oracles.flux import filled_adapter, flux
 from oracles.flux_base import BASE_CONFIG, TinyAutoencoder, original_transformer, prompt_of
 from oracles.original_flux import original_flux
@@ -126,18 +126,6 @@ def test_an_autoencoder_of_another_model_is_refused():
 def test_prompts_have_as_many_tokens_as_published():
     prompt = native_base(Model(), Vae(), Clip()).encode_prompt("a photo")
     assert torch.equal(prompt.tokens, prompt_of("a photo").tokens)
-
-
-def test_a_conditioning_is_a_prompt():
-    known = prompt_of("text")
-    found = prompt_of_conditioning([[known.tokens, {"pooled_output": known.pooled}]])
-    assert torch.equal(found.tokens, known.tokens)
-    assert torch.equal(found.pooled, known.pooled)
-    with pytest.raises(InputError, match="text encoders of another model"):
-        prompt_of_conditioning([[known.tokens, {"pooled_output": None}]])
-    for nothing in (None, [], [[known.tokens, {}]] * 2):
-        with pytest.raises(InputError, match="no conditioning, or several"):
-            prompt_of_conditioning(nothing)
 
 
 @pytest.mark.parametrize("sparing", [False, True])
