@@ -16,20 +16,32 @@ pytest.importorskip("accelerate", reason="training needs the extra 'training'")
 pytest.importorskip("diffusers", reason="FLUX needs the extra 'diffusion'")
 
 from focuspuller.errors import InputError
+from focuspuller.lens.aperture import Aperture
 from focuspuller.lens.depth import Depth
 from focuspuller.models.flux.adapters import Adapter, FluxShape, adaptable_layers
 from focuspuller.models.flux.conditions import Visibility
-from focuspuller.models.flux.layout import BASE_MODEL, AdapterFile, check, load_adapter
+from focuspuller.models.flux.layout import (
+    BASE_MODEL,
+    AdapterFile,
+    AdapterInfo,
+    check,
+    load_adapter,
+)
 from focuspuller.models.flux.networks import Kind
 from focuspuller.models.refocus.bokeh import render_bokeh
 from focuspuller.models.refocus.sampling import Sampling
 from focuspuller.training.data.records import Blur
+from focuspuller.training.data.simulate.point_lights import PointLightSettings, PointLightSimulator
+from focuspuller.training.data.simulate.scene import SimulatedScene
+from focuspuller.training.data.simulate.shapes import drawn_aperture
 from focuspuller.training.engine.config import config_from
 from focuspuller.training.engine.loop import train
 from focuspuller.training.engine.task import Batch
+from focuspuller.training.flux.base import open_base
 from focuspuller.training.flux.flow import FlowTrainee
 from focuspuller.training.flux.stacking import StackingTrainee, sharper, stack_mask, stacking_loss
 from focuspuller.training.flux.task import FlowTask, made_by
+from focuspuller.training.recipes.aperture_shape import NETWORK
 from focuspuller.training.recipes.catalog import recipe_called
 from focuspuller.training.recipes.diffcamera import DiffCameraExamples
 from focuspuller.training.series import Photograph, Series
@@ -145,6 +157,88 @@ def test_the_nodes_function_renders_closer_to_the_simulated_target(tmp_path):
         return float(np.mean(errors))
 
     assert error(file) < 0.75 * error(empty)
+
+
+# The same lens, its opening turned by half a turn.
+CRESCENTS = tuple(drawn_aperture("crescent", degrees) for degrees in (0.0, 180.0))
+# What is small enough to learn in half a minute that two pictures differ by their shape alone.
+TWO_SHAPES = (
+    "run.steps=300",
+    "run.batch_size=24",
+    "optimizer.learning_rate=3e-3",
+    "adapter.visibility=independent",
+    "adapter.timesteps=uniform",
+    "size_px=32",
+)
+
+
+class TwoShapes:
+    """A night scene, photographed with both crescents."""
+
+    digest = "two shapes"
+
+    def __init__(self, scene: SimulatedScene) -> None:
+        self.scene = scene
+        shots = [replace(scene.shots[0], aperture=one) for one in CRESCENTS]
+        self.photographs = [
+            Photograph(scene.photograph(shot), shot.blur, shot.aperture) for shot in shots
+        ]
+
+    def draw(self, step: int, random: np.random.Generator, count: int = 1) -> Series:
+        shown = (self.photographs[int(random.integers(2))],)
+        return Series("lamps", self.scene.all_in_focus, shown, self.scene.depth)
+
+
+def test_an_adapter_for_shapes_makes_the_shape_that_it_is_shown(tmp_path):
+    """Closer to each target comes the picture whose network was shown the shape of that target."""
+    settings = PointLightSettings(size_px=32, least_radius=6.7, largest_radius=9.6)
+    scene = TwoShapes(PointLightSimulator(settings, 0).scene(0))
+    targets = torch.stack([one.image for one in scene.photographs])
+
+    def make(config: Any, device: torch.device) -> FlowTask:
+        return FlowTask(NETWORK, config, scene, device, {Kind.BOKEH: None})
+
+    recipe = replace(recipe_called("aperture-shape"), make=make)
+    preset = recipe.presets["tiny"]
+    config = config_from(type(preset), preset, changes=[*SMALL, *TWO_SHAPES])
+    file = train(recipe, config, tmp_path, CPU).weights
+    assert file is not None
+    base = open_base(config.flux, CPU)
+    trained = load_adapter(file, base.shape)
+    nothing = Adapter(adaptable_layers(base.shape), 1)
+    bokehnet = AdapterFile(nothing, AdapterInfo(Kind.BOKEH, Visibility.INDEPENDENT))
+    blur = scene.scene.shots[0].blur.defocus(scene.scene.depth)
+
+    def made(adapter: AdapterFile) -> Tensor:
+        """The mean over several noises, for each shape."""
+        pictures = [
+            render_bokeh(
+                base,
+                bokehnet,
+                scene.scene.all_in_focus[None],
+                blur,
+                aperture,
+                adapter,
+                Sampling(steps=DENOISING_STEPS, seed=seed),
+                keep_in_focus=False,
+                keep_colors=False,
+            )
+            for aperture in CRESCENTS
+            for seed in range(4)
+        ]
+        return torch.cat(pictures).unflatten(0, (2, 4)).mean(1)
+
+    def obedience(pictures: Tensor) -> float:
+        """1 where pictures differ as the targets do, 0 where they do not care."""
+        differ, wanted = pictures[0] - pictures[1], targets[0] - targets[1]
+        return float((differ * wanted).sum() / wanted.square().sum())
+
+    pictures = made(trained)
+    errors = (pictures[:, None] - targets).square().mean((-3, -2, -1))
+    assert abs(obedience(made(AdapterFile(nothing, trained.info)))) < 0.02
+    assert obedience(pictures) > 0.06
+    own, others = errors.diagonal(), errors.flip(0).diagonal()
+    assert (own < 0.95 * others).all()
 
 
 def file_shape() -> FluxShape:
