@@ -16,7 +16,6 @@ pytest.importorskip("accelerate", reason="training needs the extra 'training'")
 pytest.importorskip("diffusers", reason="FLUX needs the extra 'diffusion'")
 
 from focuspuller.errors import InputError
-from focuspuller.lens.aperture import Aperture
 from focuspuller.lens.depth import Depth
 from focuspuller.models.flux.adapters import Adapter, FluxShape, adaptable_layers
 from focuspuller.models.flux.conditions import Visibility
