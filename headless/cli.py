@@ -10,58 +10,44 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
 
 from ..errors import FocusPullerError
-from . import (
-    aperture_command,
-    curate_command,
-    deblur_command,
-    depth_command,
-    evaluate_command,
-    fit_command,
-    flux_prompts_command,
-    generate_command,
-    label_command,
-    mask_command,
-    models_command,
-    pack_command,
-    refocus_command,
-    render_command,
-    run_command,
-    simulate_command,
-    train_command,
-)
 
-# In the order of the help text.
-COMMANDS = (
-    render_command,
-    refocus_command,
-    deblur_command,
-    generate_command,
-    fit_command,
-    depth_command,
-    mask_command,
-    run_command,
-    aperture_command,
-    models_command,
-    flux_prompts_command,
-    curate_command,
-    label_command,
-    simulate_command,
-    pack_command,
-    train_command,
-    evaluate_command,
-)
+# Modules, in the order of the help text. What they import takes seconds, so that the one that is
+# meant is imported alone.
+COMMANDS = {
+    "render": "render_command",
+    "refocus": "refocus_command",
+    "deblur": "deblur_command",
+    "generate": "generate_command",
+    "fit": "fit_command",
+    "depth": "depth_command",
+    "mask": "mask_command",
+    "run": "run_command",
+    "aperture": "aperture_command",
+    "models": "models_command",
+    "flux-prompts": "flux_prompts_command",
+    "curate": "curate_command",
+    "label": "label_command",
+    "simulate": "simulate_command",
+    "pack": "pack_command",
+    "train": "train_command",
+    "evaluate": "evaluate_command",
+}
 FAILED = 1
+WRONG_USAGE = 2
 INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
+        options = _parser(words).parse_args(words)
         options.execute(options)
     except FocusPullerError as error:
         print(f"focuspuller: {error}", file=sys.stderr)
@@ -83,16 +69,28 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Shows what a command needs when it is used wrongly; --help shows all its options."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the mistake and the shortest usage."""
+        formatter = self.formatter_class(self.prog)
+        formatter.add_usage(None, [action for action in self._actions if action.required], [])
+        advice = f"'{self.prog} --help' explains it."
+        self.exit(WRONG_USAGE, f"{formatter.format_help()}{self.prog}: {message}. {advice}\n")
+
+
+def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    parser = _Parser(
         prog="focuspuller",
         description="Give images a real camera's focus and aperture.",
         epilog="'focuspuller COMMAND --help' explains a command and shows examples.",
     )
     parser.add_argument("--version", action="version", version=f"focuspuller {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_to(commands)
+    meant = [name for name in words[:1] if name in COMMANDS] or COMMANDS
+    for name in meant:
+        import_module(f".{COMMANDS[name]}", __package__).add_to(commands)
     return parser
 
 
