@@ -249,6 +249,8 @@ def _save_png(path: Path, depth: Depth) -> tuple[float, float] | None:
 
 
 def _check_suffix(path: Path) -> None:
+    if path.is_dir():
+        raise FileError(str(path), "a folder for a single picture", "Give one of its files.")
     suffix = path.suffix.lower()
     if suffix not in DEPTH_SUFFIXES:
         known = ", ".join(DEPTH_SUFFIXES)

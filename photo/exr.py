@@ -102,7 +102,20 @@ def depth_channel(file: ExrFile, path: Path) -> np.ndarray:
     if name is None and not others:
         listed = ", ".join(channels)
         raise FileError(str(path), f"the channels {listed}", "Export depth as the channel Z.")
+    if name is None and _is_coloured(channels, others[0]):
+        raise FileError(str(path), "a colour picture", "Export depth as the channel Z.")
     return channels[name or others[0]]
+
+
+def _is_coloured(channels: Mapping[str, np.ndarray], red: str) -> bool:
+    """Whether green and blue beside a red channel hold a picture of their own."""
+    layer = split_name(red)[0].lower()
+    lower = {name.lower(): pixels for name, pixels in channels.items()}
+    others = [lower.get(f"{layer}.{colour}" if layer else colour) for colour in ("g", "b")]
+    return all(
+        other is not None and np.ptp(other) > 0 and not np.array_equal(other, channels[red])
+        for other in others
+    )
 
 
 def depth_name(names: Iterable[str]) -> str | None:

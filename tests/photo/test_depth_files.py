@@ -246,6 +246,13 @@ class TestArrays:
             load_depth(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("name", ["maps", "maps.png", "maps.npy", "maps.exr"])
+def test_a_folder_is_no_depth_map(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(FileError, match=r"a folder for a single picture\. Give one of its files"):
+        load_depth(tmp_path / name)
+
+
 class TestExr:
     @pytest.mark.parametrize(
         "names",
@@ -262,6 +269,16 @@ class TestExr:
         write_exr(tmp_path / "a.exr", {"U": METRES, "V": METRES})
         with pytest.raises(FileError, match="the channels U, V"):
             load_depth(tmp_path / "a.exr")
+
+    def test_a_colour_picture_is_no_depth(self, tmp_path: Path) -> None:
+        write_exr(tmp_path / "a.exr", {"R": METRES, "G": 3 * METRES, "B": 2 * METRES})
+        with pytest.raises(FileError, match=r"a colour picture\. Export depth as the channel Z"):
+            load_depth(tmp_path / "a.exr")
+
+    @pytest.mark.parametrize("others", [METRES, np.zeros_like(METRES)])
+    def test_grey_colours_are_depth(self, tmp_path: Path, others: np.ndarray) -> None:
+        write_exr(tmp_path / "a.exr", {"R": METRES, "G": others, "B": others})
+        np.testing.assert_array_equal(load_depth(tmp_path / "a.exr").metres[0, 0], METRES)
 
     def test_without_openexr_it_says_what_to_install(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
