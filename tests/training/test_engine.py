@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -209,6 +210,14 @@ def test_a_finished_run_can_be_asked_again(tmp_path: Path) -> None:
 
 class TestCheckpoints:
     STATE = checkpoints.Checkpoint(4, {"w": torch.ones(2)}, {"line": {"x": torch.zeros(1)}})
+
+    def test_files_are_flushed_as_windows_allows_it(self, tmp_path, monkeypatch):
+        def flushed(descriptor: int) -> None:
+            if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"")  # fails where only reading is allowed
+
+        monkeypatch.setattr(os, "fsync", flushed)
+        checkpoints.save(self.STATE, tmp_path, 1)
 
     def test_one_comes_back_as_it_was(self, tmp_path: Path) -> None:
         checkpoints.save(replace(self.STATE, average={"w": torch.full((2,), 0.5)}), tmp_path, 1)

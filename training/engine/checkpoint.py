@@ -111,7 +111,8 @@ def _to_disk(path: Path) -> None:
     """Have the system write what it holds back; a folder's renames too."""
     if path.is_dir() and os.name == "nt":
         return  # Windows opens no folders.
-    descriptor = os.open(path, os.O_RDONLY)
+    # Windows flushes only what is open for writing; folders open for reading alone.
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

@@ -44,7 +44,7 @@ def photographs_in(folder: Path) -> list[str]:
         FileError: there are none.
     """
     found = [
-        str(path.relative_to(folder))
+        path.relative_to(folder).as_posix()
         for path in (folder.rglob("*") if folder.is_dir() else ())
         if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file() and path.name[0] != "."
     ]
