@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import FileError, WorkflowError
+from ..photo.files import read_file
 
 # Nodes by id, in API form.
 Workflow = dict[str, dict[str, Any]]
@@ -153,16 +155,17 @@ def links(node: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
 
 def _file_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_file(path).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise FileError(
-            str(path), f"no readable text file ({error})", "Give the path of a workflow."
+            str(path), f"no text ({error})", "Give a workflow that ComfyUI exported."
         ) from error
 
 
 def _png_text(path: Path) -> str:
+    content = read_file(path)
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with Image.open(BytesIO(content), formats=("PNG",)) as image:
             image.load()  # the text may follow the pixels
             texts = dict(image.info)
     except (OSError, UnidentifiedImageError, SyntaxError) as error:

@@ -54,10 +54,10 @@ def test_the_editors_form_is_recognised_with_advice(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("missing.json", None, "no readable text file"),
-        ("missing.png", None, "no readable PNG"),
+        ("missing.json", None, "a file that does not exist"),
+        ("missing.png", None, "a file that does not exist"),
         ("broken.json", b'{"1": ', "not JSON"),
-        ("binary.json", b"\xff\xfe\x00", "no readable text file"),
+        ("binary.json", b"\xff\xfe\x00", "no text"),
         ("broken.png", b"\x89PNG\r\n\x1a\n....", "no readable PNG"),
         ("jpeg.png", b"\xff\xd8\xff\xe0", "no readable PNG"),
     ],
