@@ -7,7 +7,7 @@ records can be pickled, so that they reach the processes that make examples.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -242,11 +242,6 @@ def scenes_of(source: Source) -> dict[str, tuple[int, ...]]:
     for index, pair in enumerate(records_of(source)):
         found.setdefault(pair.scene, []).append(index)
     return {scene: tuple(numbers) for scene, numbers in found.items()}
-
-
-def selected(source: Source, numbers: Sequence[int]) -> PairList:
-    """Some of a source's pairs."""
-    return PairList(tuple(source.record(number) for number in numbers))
 
 
 def digest_of(source: Source) -> str:
