@@ -45,7 +45,7 @@ def add_to(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Draw the picture and print its path."""
-    format_of(options.out)
+    format_of(options.out, "--out")
     shape = options.aperture_image
     if shape and shape.exists() and options.out.exists() and options.out.samefile(shape):
         raise InputError("--out", f"{shape}, an input", "Give another name, to keep it.")

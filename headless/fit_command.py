@@ -111,7 +111,7 @@ def _check_preview(options: argparse.Namespace) -> None:
     """Find out before fitting what would make saving fail."""
     if options.preview is None:
         return
-    format_of(options.preview)
+    format_of(options.preview, "--preview")
     for path in (options.sharp, options.photo, options.depth, options.focus_mask):
         if path and path.exists() and options.preview.exists() and options.preview.samefile(path):
             raise InputError("--preview", f"{path}, an input", "Give another name, to keep it.")

@@ -218,7 +218,7 @@ def _check(options: argparse.Namespace) -> None:
             raise InputError("--out", f"{options.out}, a video", "Only a sweep can be one.")
         video_container(options.out)
         return
-    format_of(options.out)
+    format_of(options.out, "--out")
     pictures = options.batch if options.sweep is None else len(options.sweep)
     if pictures > 1 and not options.contact_sheet and not has_number(options.out):
         received = f"{options.out} for {pictures} pictures"

@@ -63,7 +63,7 @@ def add_to(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Make the mask and print the path of the result."""
-    format_of(options.out)
+    format_of(options.out, "--out")
     for path in (options.photo, options.mask):
         if path and path.exists() and options.out.exists() and options.out.samefile(path):
             raise InputError("--out", f"{path}, an input", "Give another name, to keep it.")

@@ -190,7 +190,7 @@ def check_out(options: argparse.Namespace, shot: Shot, *inputs: Path | None) -> 
         targets = [out]
         if out.is_dir():
             raise InputError("--out", f"{out}, a folder", "Add a file name.")
-        format_of(out)
+        format_of(out, "--out")
     read = {path.resolve() for path in (options.photo, *shot.files, *inputs) if path is not None}
     for target in targets:
         if target.resolve() in read:

@@ -342,10 +342,10 @@ def open_photo(path: Path) -> Photo:
 
 def _check_out(options: argparse.Namespace) -> None:
     """Find out before rendering what would make saving fail."""
-    if format_of(options.out) == "EXR":
-        require_openexr(options.out)
     if options.out.is_dir():
         raise InputError("--out", f"{options.out}, a folder", "Add a file name.")
+    if format_of(options.out, "--out") == "EXR":
+        require_openexr(options.out)
     check_quality(options.quality)
     given = (
         options.photo,
@@ -399,10 +399,12 @@ def camera_of(options: argparse.Namespace, data: CameraData) -> Camera | None:
         data, **{name: value for name, value in given.items() if value is not None}
     )
     if known.missing:
+        options_of = zip(given, ("--focal-length", "--f-number", "--sensor-width"), strict=True)
+        lacking = [option for name, option in options_of if getattr(known, name) is None]
         raise InputError(
             "camera",
             f"a photo without all its data. {known.missing.rstrip('.')}",
-            "Give it with --f-number, --focal-length, --sensor-width, or give --bokeh-level.",
+            f"Give {', '.join(lacking)}, or in place of a camera --bokeh-level.",
         )
     return Camera(known.focal_length_mm, known.f_number, known.sensor_width_mm)  # pyright: ignore
 

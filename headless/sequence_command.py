@@ -267,7 +267,7 @@ def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:
     check_quality(options.quality)
     out = options.out
     if has_number(out):
-        if format_of(out) == "EXR":
+        if format_of(out, "--out") == "EXR":
             require_openexr(out)
     elif out.suffix and not out.is_dir():
         advice = "Give a folder, a pattern such as frame_%04d.png, or a video."

@@ -282,15 +282,19 @@ def keeps_all_light(path: Path) -> bool:
     return path.suffix.lower() in HDR_SUFFIXES
 
 
-def format_of(path: Path) -> str:
+def format_of(path: Path, subject: str = "path") -> str:
     """Format that `save_photo` writes for a name.
+
+    Args:
+        path: the name.
+        subject: what the user calls it.
 
     Raises:
         InputError: there is none.
     """
     format_name = _FORMATS.get(path.suffix.lower())
     if format_name is None:
-        raise InputError("path", repr(path.name), f"End the name in one of {', '.join(_FORMATS)}.")
+        raise InputError(subject, repr(path.name), f"End the name in one of {', '.join(_FORMATS)}.")
     return format_name
 
 
