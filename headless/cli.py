@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -47,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
+        _end_as_by_interrupt()
         options = _parser(words).parse_args(words)
         options.execute(options)
     except FocusPullerError as error:
@@ -61,6 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("focuspuller: interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _end_as_by_interrupt() -> None:
+    """Let SIGTERM, too, unwind the program, so that unfinished files are removed."""
+    is_default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if is_default and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -67,6 +67,22 @@ def test_an_interrupt_while_it_starts_is_quiet(capsys, monkeypatch):
     assert capsys.readouterr().err == "focuspuller: interrupted\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
+def test_being_terminated_removes_what_is_unfinished(tmp_path: Path):
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from focuspuller.headless import cli; from focuspuller.photo.files import replacing\n"
+        "def terminated(*names):\n"
+        "    with replacing(Path('film.mp4')) as part:\n"
+        "        part.touch(); os.kill(os.getpid(), signal.SIGTERM)\n"
+        "cli.import_module = terminated; sys.exit(cli.main(['render']))"
+    )
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (cli.INTERRUPTED, "focuspuller: interrupted\n")
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
