@@ -84,7 +84,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with the mistake and the shortest usage."""
-        formatter = self.formatter_class(self.prog)
+        formatter = self.formatter_class(prog=self.prog)
         formatter.add_usage(None, [action for action in self._actions if action.required], [])
         advice = f"'{self.prog} --help' explains it."
         self.exit(WRONG_USAGE, f"{formatter.format_help()}{self.prog}: {message}. {advice}\n")

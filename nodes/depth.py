@@ -75,7 +75,7 @@ class LoadDepth(io.ComfyNode):
             node_id="FocusPullerLoadDepth",
             display_name="Load Depth",
             category=CATEGORY,
-            description="A depth map from a 8 or 16-bit image, .npy, .npz or .exr.",
+            description="A depth map from an 8 or 16-bit image, .npy, .npz or .exr.",
             inputs=[
                 io.Combo.Input(
                     "file",
