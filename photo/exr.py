@@ -65,8 +65,8 @@ def read_exr(path: Path) -> ExrFile:
         with library.File(str(path), separate_channels=True) as file:
             header = dict(file.parts[0].header)
             channels = _displayed_channels(file.parts)
-    except Exception as error:
-        raise FileError(str(path), f"a damaged EXR file ({error})", "Export it again.") from error
+    except Exception as error:  # of OpenEXR, or of what it read in part: its own reason is printed
+        raise FileError(str(path), "a damaged EXR file", "Export it again.") from error
     if not channels:  # OpenEXR prints what failed and goes on without them
         raise FileError(str(path), "an EXR file without a readable channel", "Export it again.")
     return ExrFile(channels, header)

@@ -123,7 +123,7 @@ class TestTheReader:
         assert ".lens.depth" in {found.module for found in imports_of("nodes.depth")}
         assert ".photo.files" in {found.module for found in imports_of("nodes.standin.ui")}
         assert ".nodes.standin.host" in {found.module for found in imports_of("nodes.standin.ui")}
-        assert ".headless.run_command" in {found.module for found in imports_of("headless.cli")}
+        assert ".models.lending" in {found.module for found in imports_of("models.loaded")}
         assert ".lens.run_length" in {found.module for found in imports_of("lens.bokehme")}
         assert ".nodes" in {found.module for found in imports_of("headless.runner")}
 
