@@ -16,6 +16,8 @@ from .workflow_file import is_link
 UPLOAD_FLAGS = ("image_upload", "audio_upload", "video_upload", "file_upload")
 # Types whose value a person can type; all others only come through links.
 WIDGET_TYPES = ("FLOAT", "INT", "BOOLEAN", "STRING", "COMBO")
+# The browser also sets what becomes of these after a run, whether a node asks for it or not.
+SEEDS = ("seed", "noise_seed")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class InputSpec:
         maximum: of a number.
         is_file: the value names a file of the input folder.
         checked_by_node: the node validates the value itself, so options and range do not bind.
+        default: what the browser puts in; None: nothing.
+        only_linked: the browser offers no place to type the value.
+        has_control: the browser also sets what becomes of the value after a run.
     """
 
     name: str
@@ -41,6 +46,9 @@ class InputSpec:
     maximum: float | None = None
     is_file: bool = False
     checked_by_node: bool = False
+    default: Any = None
+    only_linked: bool = False
+    has_control: bool = False
 
     @property
     def takes_value(self) -> bool:
@@ -59,6 +67,7 @@ class NodeSpec:
         is_output: whether a workflow runs for the sake of it.
         hidden: what it wants to know besides its inputs.
         own_check: what the node itself finds wrong with its inputs, None if nothing.
+        display_name: its title by default.
     """
 
     class_type: str
@@ -67,6 +76,7 @@ class NodeSpec:
     is_output: bool = False
     hidden: tuple[str, ...] = ()
     own_check: Callable[[Mapping[str, Any]], str | None] | None = None
+    display_name: str = ""
 
 
 Catalog = Mapping[str, NodeSpec]
@@ -81,7 +91,15 @@ def node_spec(node: type[io.ComfyNode]) -> NodeSpec:
     outputs = tuple(output.io_type for output in schema.outputs)
     own_check = _own_check(node, checked) if checked else None
     hidden = tuple(value.name for value in schema.hidden)
-    return NodeSpec(schema.node_id, inputs, outputs, schema.is_output_node, hidden, own_check)
+    return NodeSpec(
+        schema.node_id,
+        inputs,
+        outputs,
+        schema.is_output_node,
+        hidden,
+        own_check,
+        schema.display_name or "",
+    )
 
 
 def _self_checked_inputs(node: type[io.ComfyNode], ids: list[str]) -> list[str]:
@@ -121,7 +139,16 @@ def _input_spec(port: Any, checked_by_node: bool) -> InputSpec:
         maximum=getattr(port, "max", None),
         is_file=getattr(port, "upload", None) is not None,
         checked_by_node=checked_by_node,
+        default=getattr(port, "default", None),
+        only_linked=bool(getattr(port, "force_input", None)),
+        has_control=_has_control(
+            port.id, port.io_type, getattr(port, "control_after_generate", None)
+        ),
     )
+
+
+def _has_control(name: str, kind: str, flag: object) -> bool:
+    return bool(flag) or (flag is None and kind == "INT" and name in SEEDS)
 
 
 def node_spec_from_server(class_type: str, info: Mapping[str, Any]) -> NodeSpec:
@@ -132,7 +159,9 @@ def node_spec_from_server(class_type: str, info: Mapping[str, Any]) -> NodeSpec:
         for name, entry in info.get("input", {}).get(group, {}).items()
     }
     outputs = tuple(_type_name(output) for output in info.get("output") or ())
-    return NodeSpec(class_type, inputs, outputs, bool(info.get("output_node")))
+    name = str(info.get("display_name") or "")
+    is_output = bool(info.get("output_node"))
+    return NodeSpec(class_type, inputs, outputs, is_output, display_name=name)
 
 
 def _input_spec_from_server(name: str, entry: Any, required: bool) -> InputSpec:
@@ -148,6 +177,9 @@ def _input_spec_from_server(name: str, entry: Any, required: bool) -> InputSpec:
         maximum=details.get("max"),
         is_file=any(details.get(flag) for flag in UPLOAD_FLAGS),
         checked_by_node=True,
+        default=details.get("default"),
+        only_linked=bool(details.get("forceInput")),
+        has_control=_has_control(name, _type_name(kind), details.get("control_after_generate")),
     )
 
 

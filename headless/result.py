@@ -34,9 +34,11 @@ class WorkflowResult:
 
     Args:
         nodes: by node id, for the output nodes and all others that show something.
+        left_out: what kept some output nodes from running, one line each.
     """
 
     nodes: Mapping[str, NodeResult] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .progress import ProgressBar
 from .settings import parse_settings
+from .workflow_file import InvalidWorkflowError
 
 EXAMPLES = """examples:
   focuspuller run refocus.json
@@ -22,8 +23,9 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "run",
         help="run a workflow file without ComfyUI, or on its server",
-        description="Run a workflow in API form (ComfyUI: Workflow > Export (API)) or a PNG that "
-        "ComfyUI saved. The paths of the saved pictures are printed.",
+        description="Run a workflow that ComfyUI saved or exported, or a PNG with one in it. "
+        "Output nodes that cannot run are named and left out. The paths of the saved pictures are "
+        "printed.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -75,6 +77,8 @@ def execute(options: argparse.Namespace) -> None:
             from .runner import run_workflow
 
             result = run_workflow(options.workflow, device=options.device, **common)
+    if result.left_out and not result.files:
+        raise InvalidWorkflowError(result.left_out, "Repair these; nothing was saved.")
     for path in result.files:
         print(path)
     for path in result.previews:

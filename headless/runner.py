@@ -17,10 +17,11 @@ from ..nodes.standin import Host, installed_host
 from .catalog import Catalog, NodeSpec, node_spec
 from .core_nodes import CORE_NODES
 from .devices import device_called
+from .editor_form import to_api_form
 from .progress import Progress, ProgressCallback
 from .result import NodeResult, WorkflowResult, preview_prefix, shown_files, shown_texts
 from .settings import apply_settings
-from .validation import validated
+from .validation import say_left_out, validated
 from .workflow_file import (
     Workflow,
     input_folders,
@@ -48,7 +49,8 @@ def run_workflow(
     """Run a workflow in this process.
 
     Args:
-        workflow: in API form, or the path of a JSON file or of a PNG that ComfyUI saved.
+        workflow: in API form or in that of ComfyUI's editor, or the path of a JSON file or of a
+            PNG that ComfyUI saved.
         out_dir: where pictures go; previews too, their names begin with "preview".
         input_dirs: where the workflow's input files are searched first; then in its own folder
             and in the current one.
@@ -59,12 +61,14 @@ def run_workflow(
         progress: called when a node starts and while it works.
 
     Returns:
-        Values, files, previews and texts of the nodes that show something.
+        Values, files, previews and texts of the nodes that show something. As on a ComfyUI server,
+        an output node that cannot run keeps the others from nothing: `left_out` tells why.
 
     Raises:
         InputError: there is no such device.
         FileError: the workflow cannot be read, or `out_dir` is a file.
-        WorkflowError: the workflow cannot run; all reasons are found before anything runs.
+        WorkflowError: no output node can run, or a setting does not fit; all reasons
+            are found before anything runs.
         FocusPullerError: a node refuses its inputs or fails; `node` names it.
     """
     if INSIDE_COMFYUI:
@@ -92,12 +96,14 @@ class Plan:
         order: ids of the nodes that run.
         catalog: the nodes that exist, by class.
         classes: their implementations.
+        left_out: why some output nodes do not run, one line each.
     """
 
     workflow: Workflow
     order: Sequence[str]
     catalog: Catalog
     classes: Mapping[str, NodeClass]
+    left_out: tuple[str, ...] = ()
 
 
 def plan_workflow(
@@ -110,7 +116,7 @@ def plan_workflow(
     """Find out how a workflow runs, and everything that keeps it from running.
 
     Args:
-        workflow: in API form.
+        workflow: in API form or in that of ComfyUI's editor.
         host: whose files the workflow names.
         settings: as in `run_workflow`.
         nodes: as in `run_workflow`.
@@ -121,9 +127,12 @@ def plan_workflow(
     with installed_host(host):
         described = [(node_spec(node), node) for node in (*CORE_NODES, *_own_nodes(nodes))]
         catalog = {spec.class_type: spec for spec, _ in described}
-        changed, _ = apply_settings(workflow, settings or {}, catalog)
-        runnable, order = validated(changed, catalog)
-    return Plan(runnable, order, catalog, {spec.class_type: node for spec, node in described})
+        flat = to_api_form(workflow, catalog)
+        changed, chosen = apply_settings(flat, settings or {}, catalog)
+        checked = validated(changed, catalog, [node_id for node_id, _ in chosen])
+    say_left_out(checked.left_out)
+    classes = {spec.class_type: node for spec, node in described}
+    return Plan(checked.workflow, checked.order, catalog, classes, checked.left_out)
 
 
 def execute_plan(
@@ -145,7 +154,8 @@ def execute_plan(
         FocusPullerError: a node refuses its inputs or fails; `node` names it.
     """
     with torch.inference_mode():
-        return WorkflowResult(_Run(plan, host, progress, all_previews).execute())
+        results = _Run(plan, host, progress, all_previews).execute()
+    return WorkflowResult(results, plan.left_out)
 
 
 def _own_nodes(nodes: Sequence[NodeClass] | None) -> Sequence[NodeClass]:

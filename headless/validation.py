@@ -1,13 +1,16 @@
 """Everything that can be wrong with a workflow before it runs, reported at once.
 
 The rules are those of a ComfyUI server, a little stricter where the server would quietly read
-something else than what was written (2.7 for a whole number, "false" for a switch).
+something else than what was written (2.7 for a whole number, "false" for a switch). As there,
+output nodes are judged one by one, and those that can run do.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -33,38 +36,64 @@ ADVICE_FOR_UNKNOWN = (
 NOT_INPUTS = ("upload",)
 
 
-def validated(workflow: Workflow, catalog: Catalog) -> tuple[Workflow, list[str]]:
-    """The part of a workflow that runs, with its values converted to the types of their inputs.
+@dataclass(frozen=True)
+class Checked:
+    """The part of a workflow that runs.
+
+    Args:
+        workflow: the whole of it, with the values of what runs in the types of their inputs.
+        order: ids of the nodes to run: those that an output node needs, each after the nodes it
+            needs itself.
+        left_out: what keeps other output nodes from running, one line each.
+    """
+
+    workflow: Workflow
+    order: Sequence[str]
+    left_out: tuple[str, ...]
+
+
+def validated(workflow: Workflow, catalog: Catalog, chosen: Collection[str] = ()) -> Checked:
+    """The part of a workflow that runs.
 
     Args:
         workflow: in API form, well-formed.
         catalog: the nodes that exist.
-
-    Returns:
-        The whole workflow with converted values, and the ids of the nodes to run: those that an
-        output node needs, each after the nodes it needs itself.
+        chosen: ids of nodes with values that were asked for: nothing runs without these.
 
     Raises:
-        InvalidWorkflowError: all problems found.
+        InvalidWorkflowError: no output node can run, a chosen node cannot, or there are nodes that
+            do not exist.
     """
     check = _Check(workflow, catalog)
     unknown = check.find_unknown_classes()
-    order = check.run_order()
-    converted = workflow | {i: check.converted_node(i) for i in order if i not in unknown}
+    needs = {output: check.needed(output) for output in check.find_outputs()}
+    needed = list(dict.fromkeys(node_id for nodes in needs.values() for node_id in nodes))
+    converted = {i: check.converted_node(i) for i in needed if i not in unknown}
+    check.find_circles(needs.values())
     if unknown:
         raise InvalidWorkflowError(check.problems, ADVICE_FOR_UNKNOWN + ", ".join(sorted(catalog)))
-    if check.problems:
+    good = [nodes for nodes in needs.values() if not check.faulty & nodes.keys()]
+    if not good or check.faulty.intersection(chosen):
         raise InvalidWorkflowError(check.problems, ADVICE)
-    return converted, order
+    sources = {node_id: nodes[node_id] for nodes in good for node_id in nodes}
+    order = list(TopologicalSorter(sources).static_order())
+    return Checked(workflow | {i: converted[i] for i in order}, order, tuple(check.problems))
+
+
+def say_left_out(problems: Iterable[str]) -> None:
+    """Warn of what does not run."""
+    for problem in problems:
+        logger.warning("Not run: %s", problem)
 
 
 class _Check:
-    """One look at a workflow, which collects its problems."""
+    """One look at a workflow, which collects its problems and the nodes that have some."""
 
     def __init__(self, workflow: Workflow, catalog: Catalog) -> None:
         self.workflow = workflow
         self.catalog = catalog
         self.problems: list[str] = []
+        self.faulty: set[str] = set()
 
     def find_unknown_classes(self) -> list[str]:
         """Nodes that do not exist here."""
@@ -76,22 +105,36 @@ class _Check:
             )
         return unknown
 
-    def run_order(self) -> list[str]:
-        """Nodes that the outputs need, sources first; in any order where the links go round."""
+    def find_outputs(self) -> list[str]:
+        """Nodes for whose sake the workflow runs."""
+        known = {i: self.catalog.get(node["class_type"]) for i, node in self.workflow.items()}
+        outputs = [node_id for node_id, spec in known.items() if spec and spec.is_output]
+        if not outputs and None not in known.values():  # an unknown node may have been one
+            self.problems.append("no output node; add one that saves or previews something")
+        return outputs
+
+    def needed(self, output: str) -> dict[str, list[str]]:
+        """An output node and all before it, with the nodes that each gets something from."""
         sources: dict[str, list[str]] = {}
-        pending = self._outputs()
+        pending = [output]
         while pending:
             node_id = pending.pop()
             if node_id not in sources:
                 sources[node_id] = self._sources(node_id)
                 pending.extend(sources[node_id])
-        try:
-            return list(TopologicalSorter(sources).static_order())
-        except CycleError as error:
-            # graphlib lists each node before the one it feeds.
-            circle = " -> ".join(label(self.workflow, node_id) for node_id in error.args[1])
-            self.problems.append(f"the links go in a circle: {circle}")
-            return list(sources)
+        return sources
+
+    def find_circles(self, needs: Iterable[Mapping[str, list[str]]]) -> None:
+        """Links that lead back to where they come from."""
+        for sources in needs:
+            try:
+                TopologicalSorter(sources).prepare()
+            except CycleError as error:
+                nodes = error.args[1]  # each before the one it feeds, the first again at the end
+                if self.faulty.isdisjoint(nodes):
+                    circle = " -> ".join(label(self.workflow, node_id) for node_id in nodes)
+                    self.problems.append(f"the links go in a circle: {circle}")
+                self.faulty.update(nodes)
 
     def converted_node(self, node_id: str) -> dict[str, Any]:
         """A node with the values of its inputs in their types."""
@@ -109,16 +152,11 @@ class _Check:
         if not misfits and spec.own_check and (objection := spec.own_check(inputs)):
             misfits.append(f"{name}: {objection}")
         self.problems.extend(misfits)
+        if misfits:
+            self.faulty.add(node_id)
         for unused in inputs.keys() - spec.inputs.keys() - set(NOT_INPUTS):
             logger.warning("%s has no input %r, it is ignored.", name, unused)
         return {**node, "inputs": inputs}
-
-    def _outputs(self) -> list[str]:
-        known = {i: self.catalog.get(node["class_type"]) for i, node in self.workflow.items()}
-        outputs = [node_id for node_id, spec in known.items() if spec and spec.is_output]
-        if not outputs and None not in known.values():  # an unknown node may have been one
-            self.problems.append("no output node; add one that saves or previews something")
-        return outputs
 
     def _sources(self, node_id: str) -> list[str]:
         targets = (source for _, source, _ in links(self.workflow[node_id]))

@@ -1,8 +1,9 @@
-"""Workflow files in ComfyUI's API form: reading them and talking about their nodes.
+"""Workflow files: reading them and talking about their nodes.
 
-The API form is a JSON object of nodes by id: `{"4": {"class_type": ..., "inputs": {...},
+A file holds the form of ComfyUI's editor (see `editor_form`), or the API form, which is what
+runs. That is a JSON object of nodes by id: `{"4": {"class_type": ..., "inputs": {...},
 "_meta": {"title": ...}}}`, where an input is a value or a link `[node id, output index]`. ComfyUI
-also writes it into the `prompt` text of the PNG files it saves.
+also writes it into the `prompt` text of the PNG files it saves, and the other into `workflow`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..photo.files import read_file
 Workflow = dict[str, dict[str, Any]]
 
 EXPORT_ADVICE = (
-    "In ComfyUI open it and choose Workflow > Export (API), then use the file that this saves."
+    "In ComfyUI open it and choose Workflow > Export, then use the file that this saves."
 )
 
 
@@ -54,7 +55,7 @@ def open_workflow(workflow: Workflow | Path | str) -> tuple[Workflow, Path]:
 
     Raises:
         FileError: the file cannot be read.
-        WorkflowError: it holds no workflow in API form.
+        WorkflowError: it holds no workflow.
     """
     if isinstance(workflow, dict):
         return check_workflow(workflow), Path()
@@ -83,7 +84,7 @@ def read_workflow(path: Path) -> Workflow:
 
     Raises:
         FileError: the file is missing, unreadable or neither of the two.
-        WorkflowError: the workflow is in the browser's form, empty or malformed.
+        WorkflowError: the workflow is empty or malformed.
     """
     text = _png_text(path) if path.suffix.lower() == ".png" else _file_text(path)
     try:
@@ -96,7 +97,7 @@ def read_workflow(path: Path) -> Workflow:
 
 
 def check_workflow(data: Any, source: str = "workflow") -> Workflow:
-    """`data` itself, if it has the shape of a workflow in API form.
+    """`data` itself, if it has the shape of a workflow, in API form or in the editor's.
 
     The body of a `POST /prompt`, which holds the workflow as `prompt`, is accepted too.
 
@@ -105,18 +106,23 @@ def check_workflow(data: Any, source: str = "workflow") -> Workflow:
         source: how to call it in messages.
 
     Raises:
-        WorkflowError: it is in the browser's form, empty or malformed.
+        WorkflowError: it is empty or malformed.
     """
     if isinstance(data, dict) and isinstance(data.get("prompt"), dict):
         data = data["prompt"]
-    if isinstance(data, dict) and isinstance(data.get("nodes"), list):
-        raise WorkflowError(source, "a workflow in the form of ComfyUI's editor", EXPORT_ADVICE)
+    if is_editor_form(data):
+        return data
     if not isinstance(data, dict) or not data:
         raise WorkflowError(source, f"{_kind(data)} instead of nodes by id", EXPORT_ADVICE)
     malformed = [problem for node_id in data for problem in _node_problems(node_id, data[node_id])]
     if malformed:
         raise InvalidWorkflowError(malformed, EXPORT_ADVICE)
     return data
+
+
+def is_editor_form(data: Any) -> bool:
+    """Whether this is a workflow as ComfyUI's editor saves it."""
+    return isinstance(data, dict) and isinstance(data.get("nodes"), list)
 
 
 def title(workflow: Workflow, node_id: str) -> str:
@@ -172,10 +178,9 @@ def _png_text(path: Path) -> str:
         raise FileError(
             str(path), f"no readable PNG ({error})", "Give a picture that ComfyUI saved."
         ) from error
-    if "prompt" in texts:
-        return str(texts["prompt"])
-    if "workflow" in texts:
-        raise WorkflowError(str(path), "a PNG with the editor's form only", EXPORT_ADVICE)
+    for name in ("prompt", "workflow"):
+        if name in texts:
+            return str(texts[name])
     raise FileError(
         str(path),
         "a PNG without a workflow",

@@ -14,13 +14,19 @@ logger = logging.getLogger(__name__)
 ADVICE = "Repair these in ComfyUI or in the file."
 
 
-def refusal(answer: Mapping[str, Any], workflow: Workflow) -> InvalidWorkflowError | None:
-    """The error in the server's answer to a queued workflow, None if it accepted all of it."""
+def left_out(answer: Mapping[str, Any], workflow: Workflow) -> tuple[str, ...]:
+    """What keeps some output nodes from running, from the answer to a queued workflow.
+
+    Raises:
+        InvalidWorkflowError: the server runs nothing of it.
+    """
     problems = list(_refused_inputs(answer.get("node_errors") or {}, workflow))
     error = answer.get("error")
     if error and not problems:  # with problems of nodes, it only says that there are some
         problems.append(_sentence(error))
-    return InvalidWorkflowError(problems, ADVICE) if problems else None
+    if error or answer.get("prompt_id") is None:
+        raise InvalidWorkflowError(problems or [str(answer)], ADVICE)
+    return tuple(problems)
 
 
 def raise_failure(entry: Mapping[str, Any], workflow: Workflow) -> None:

@@ -276,6 +276,44 @@ def test_a_missing_value_is_reported_even_if_there_is_a_default(problems, workfl
     assert "blades: missing, give it a value" in problems(workflow)
 
 
+def test_an_output_that_cannot_run_keeps_the_others_from_nothing(run, workflow, nodes, caplog):
+    """As on a ComfyUI server: every output node is judged for itself."""
+    workflow["5"] = {"class_type": "TestShow", "inputs": {"text": "unwired"}}
+    workflow["6"] = {"class_type": "TestShow", "inputs": {"image": ["7", 0]}}
+    workflow["7"] = {"class_type": "TestRender", "inputs": {"image": ["1", 0], "lens": ["8", 0]}}
+    workflow["8"] = {"class_type": "TestMakeLens", "inputs": {"f_number": 0, "blades": 5}}
+    result = run(workflow)
+    assert len(result.files) == 1
+    assert set(result.nodes) == {"4"}
+    assert nodes[1].runs == 1
+    assert result.left_out == (
+        "node 5 TestShow › image: missing, connect something of type IMAGE",
+        "node 8 TestMakeLens › f_number: 0.0 is below the minimum of 0.5",
+        "node 8 TestMakeLens › kind: missing, give it a value",
+    )
+    assert all(f"Not run: {problem}" in caplog.text for problem in result.left_out)
+
+
+def test_a_circle_keeps_other_outputs_from_nothing(run, workflow):
+    workflow["5"] = {"class_type": "InvertMask", "inputs": {"mask": ["6", 0]}}
+    workflow["6"] = {"class_type": "InvertMask", "inputs": {"mask": ["5", 0]}}
+    workflow["7"] = {"class_type": "MaskToImage", "inputs": {"mask": ["6", 0]}}
+    workflow["8"] = {"class_type": "PreviewImage", "inputs": {"images": ["7", 0]}}
+    result = run(workflow)
+    assert len(result.files) == 1
+    (problem,) = result.left_out
+    assert "the links go in a circle" in problem
+
+
+def test_nothing_runs_if_a_setting_does_not_fit(problems, workflow):
+    workflow["5"] = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
+    assert "below the minimum" in problems(workflow, settings={"My Lens.f_number": "0.1"})
+
+
+def test_everything_runs_where_nothing_is_wrong(run, workflow):
+    assert run(workflow).left_out == ()
+
+
 def test_circles_are_reported_with_their_nodes(problems, workflow):
     workflow["5"] = {
         "class_type": "TestRender",

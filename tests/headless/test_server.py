@@ -394,10 +394,22 @@ def test_a_refusal_of_the_whole_workflow_is_told(submit, server, workflow, error
     assert raised.value.problems == (problem,)
 
 
-def test_a_workflow_accepted_in_part_is_taken_back(submit, server, workflow):
-    server.answer["node_errors"] = {"4": {"errors": [{"message": "Bad", "details": ""}]}}
-    with pytest.raises(InvalidWorkflowError, match="node 4 SaveImage: Bad"):
-        submit(workflow)
+def test_a_workflow_accepted_in_part_runs_and_what_is_left_out_is_told(
+    submit, server, workflow, caplog
+):
+    workflow["5"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "unwired"}}
+    server.answer["node_errors"] = {"5": {"errors": [{"message": "Bad", "details": ""}]}}
+    result = submit(workflow)
+    assert result.files
+    assert result.left_out == ("node 5 SaveImage: Bad",)
+    assert "Not run: node 5 SaveImage: Bad" in caplog.text
+    assert not server.stopped
+
+
+def test_a_setting_that_the_server_refuses_takes_the_workflow_back(submit, server, workflow):
+    server.answer["node_errors"] = {"2": {"errors": [{"message": "Bad", "details": ""}]}}
+    with pytest.raises(InvalidWorkflowError, match="Bad"):
+        submit(workflow, settings={"2.f_number": "4"})
     assert server.stopped[0] == ("/queue", {"delete": [PROMPT_ID]})
 
 
