@@ -2,7 +2,7 @@
 
 The editor's form holds what is seen: nodes with the values of their widgets in order, links between
 their slots, and subgraphs, whose definitions lie in `definitions.subgraphs`. A node whose type is
-the id of a definition is an instance of it. The nodes inside become `instance:node` in the API form.
+the id of a definition is an instance of it; in the API form those inside become `instance:node`.
 Muted nodes are left out, links lead through bypassed ones, and a node that only the browser knows
 (Note, Reroute, Primitive) becomes what it means.
 """

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..errors import FocusPullerError, WorkflowError
 from .progress import ProgressBar
 from .settings import parse_settings
 from .workflow_file import InvalidWorkflowError
+
+if TYPE_CHECKING:
+    from .batch import BatchFile
 
 EXAMPLES = """examples:
   focuspuller run refocus.json
   focuspuller run refocus.json --set FocusPullerCamera.f_number=1.4 --set 3.x=0.2 --out pictures
   focuspuller run refocus.json --server http://127.0.0.1:8188
+  focuspuller run refocus.json --each "Load Photo.photo=portraits" \\
+      --set "Save Photo.filename_prefix={name}" --out refocused
 """
 
 
@@ -36,6 +43,12 @@ def add_to(commands: Any) -> None:
         action="append",
         default=[],
         help="replace a value; NODE is the node's number, title or type; may be repeated",
+    )
+    parser.add_argument(
+        "--each",
+        metavar="NODE.input=FOLDER",
+        help="run once for every photo of a folder, or of a pattern such as 'shots/*.jpg'; {name} "
+        "in the values of --set becomes the photo's name. One that fails does not stop the rest",
     )
     parser.add_argument(
         "--out", metavar="DIR", default="output", help="where pictures go (default: output)"
@@ -61,11 +74,43 @@ def add_to(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Run the workflow and print the paths of what it saved."""
+    settings = parse_settings(options.set)
+    if options.each is None:
+        run_once(options, settings, options.input)
+        return
+    from .batch import chosen_files
+
+    files = chosen_files(options.each)
+    failed = sum(not run_for(file, options, settings) for file in files)
+    if failed:
+        raise WorkflowError(
+            "--each", f"{failed} of {len(files)} photos that failed", "See above what they lack."
+        )
+
+
+def run_for(file: BatchFile, options: argparse.Namespace, settings: dict[str, str]) -> bool:
+    """Run the workflow for one of many files, and whether that went well."""
+    try:
+        run_once(options, file.settings(settings), [file.path.parent, *options.input])
+    except FocusPullerError as error:
+        print(f"{file.path}: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def run_once(
+    options: argparse.Namespace, settings: dict[str, str], input_dirs: Sequence[Path | str]
+) -> None:
+    """Run the workflow and print the paths of what it saved.
+
+    Raises:
+        FocusPullerError: it cannot run, it fails, or it saves nothing that it should.
+    """
     with ProgressBar() as bar:
         common = {
             "out_dir": Path(options.out),
-            "input_dirs": options.input,
-            "settings": parse_settings(options.set),
+            "input_dirs": input_dirs,
+            "settings": settings,
             "all_previews": options.previews,
             "progress": bar,
         }

@@ -510,9 +510,9 @@ def lamps() -> list:
     ]
 
 
-def still_life() -> mi.Scene:
+def still_life() -> list:
     """Everything in its place."""
-    shapes = [
+    return [
         *orange((-0.135, 0, -0.70), 0.042, turn=20, tilt=24),
         *orange((-0.060, 0, -0.775), 0.038, turn=-60, tilt=-35),
         *leaf((-0.105, 0.076, -0.70), 0.085, turn=-22, tilt=4),
@@ -531,6 +531,10 @@ def still_life() -> mi.Scene:
         *fairy_lights(),
         *lamps(),
     ]
+
+
+def assembled(shapes: list) -> mi.Scene:
+    """A scene to trace paths in."""
     integrator = {"type": "path", "max_depth": 7}
     named = {f"shape{index}": shape for index, shape in enumerate(shapes)}
     return mi.load_dict({"type": "scene", "integrator": integrator} | named)
@@ -539,7 +543,7 @@ def still_life() -> mi.Scene:
 # Rendering.
 
 
-def camera() -> mi.Sensor:
+def camera(position: Array = CAMERA, target: Array = TARGET) -> mi.Sensor:
     """A pinhole that sees what a 50 mm lens sees on a 36 mm wide sensor."""
     film = {"type": "hdrfilm", "width": WIDTH, "height": HEIGHT, "rfilter": {"type": "gaussian"}}
     return mi.load_dict(
@@ -547,44 +551,48 @@ def camera() -> mi.Sensor:
             "type": "perspective",
             "fov_axis": "x",
             "fov": math.degrees(2 * math.atan(HALF_WIDTH)),
-            "to_world": Transform().look_at(CAMERA.tolist(), TARGET.tolist(), [0, 1, 0]),
+            "to_world": Transform().look_at(position.tolist(), target.tolist(), [0, 1, 0]),
             "film": film,
             "sampler": {"type": "multijitter"},
         }
     )
 
 
-def render(scene: mi.Scene, samples: int) -> Array:
+def render(
+    scene: mi.Scene, sensor: mi.Sensor, samples: int, at_once: int = SAMPLES_PER_PASS
+) -> Array:
     """Linear light [H,W,3], in passes to bound memory and to find specks.
 
     A path that meets a light by rare chance leaves a bright speck in one pass: no pass may be much
     brighter than what the passes agree on.
     """
-    sensor = camera()
     passes = []
-    for seed in range(max(1, round(samples / SAMPLES_PER_PASS))):
-        image = mi.render(scene, sensor=sensor, spp=min(samples, SAMPLES_PER_PASS), seed=seed)
+    for seed in range(max(1, round(samples / at_once))):
+        image = mi.render(scene, sensor=sensor, spp=min(samples, at_once), seed=seed)
         passes.append(image.numpy())
         print(f"pass {seed + 1}", end="\r", flush=True)
     return np.minimum(passes, 1.4 * np.median(passes, axis=0) + 0.005).mean(axis=0)
 
 
-def depth_map(scene: mi.Scene) -> Array:
+def depth_map(scene: mi.Scene, sensor: mi.Sensor) -> Array:
     """Metres along the optical axis at the centre of every pixel, [H,W].
 
-    The median of three rays, because one can slip through the seam between two triangles.
+    The median of three rays, because one can slip through the seam between two triangles or along
+    a hair.
     """
-    forward = (TARGET - CAMERA) / np.linalg.norm(TARGET - CAMERA)
+    to_camera = np.linalg.inv(np.array(sensor.world_transform().matrix, float).reshape(4, 4))
     depths = []
     for shift in (-0.01, 0, 0.01):
         row, column = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5 + shift
         x, y = column.ravel() / WIDTH, row.ravel() / HEIGHT
         position = mi.Point2f(mi.Float(x), mi.Float(y))
-        ray, _ = camera().sample_ray(0.0, 0.5, position, mi.Point2f(0.5))
+        ray, _ = sensor.sample_ray(0.0, 0.5, position, mi.Point2f(0.5))
         hit = scene.ray_intersect(ray)
-        assert hit.is_valid().numpy().all(), "the scene does not fill the view"
-        depths.append((hit.p.numpy().T - CAMERA) @ forward)
-    return np.median(depths, axis=0).reshape(HEIGHT, WIDTH).astype(np.float32)
+        along = to_camera[2, :3] @ hit.p.numpy() + to_camera[2, 3]
+        depths.append(np.where(hit.is_valid().numpy(), along, np.nan))
+    median = np.nanmedian(depths, axis=0).reshape(HEIGHT, WIDTH).astype(np.float32)
+    assert np.isfinite(median).all(), "the scene does not fill the view"
+    return median
 
 
 def code_srgb(linear: Array) -> Array:
@@ -615,9 +623,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "still_life.jpg", help="JPEG")
     parser.add_argument("--spp", type=int, default=1024, help="paths per pixel")
     arguments = parser.parse_args()
-    scene = still_life()
-    depth = depth_map(scene)
-    save(arguments.out, render(scene, arguments.spp), depth)
+    scene, sensor = assembled(still_life()), camera()
+    depth = depth_map(scene, sensor)
+    save(arguments.out, render(scene, sensor, arguments.spp), depth)
     print(f"depth {depth.min():.2f}..{depth.max():.2f} m")
 
 

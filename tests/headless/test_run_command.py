@@ -99,6 +99,28 @@ class TestRun:
         assert "CAMERA" in done.stderr
         assert not (folder / "none").exists()
 
+    def test_every_photo_of_a_folder_is_run_and_one_that_fails_stops_none(
+        self, cli, folder, workflow, portrait
+    ):
+        batch = folder / "batch"
+        batch.mkdir()
+        for name in ("one", "two"):
+            (batch / f"{name}{portrait.suffix}").write_bytes(portrait.read_bytes())
+        (batch / "broken.jpg").write_bytes(b"no photo")
+        (batch / "notes.txt").write_text("no photo either")
+        words = ("--set", "7.filename_prefix={name}", "--out", "pictures")
+        done = cli("run", workflow, "--each", "1.photo=batch", *words)
+        assert done.code == 1
+        assert [Path(line).name.split("_")[0] for line in done.stdout.split()] == ["one", "two"]
+        assert "broken.jpg: " in done.stderr
+        assert "1 of 3 photos" in done.stderr
+        done = cli("run", workflow, "--each", "1.photo=batch/t*.*", *words)
+        assert done.code == 0
+        assert len(done.stdout.split()) == 1
+        done = cli("run", workflow, "--each", "1.photo=empty", *words)
+        assert done.code == 1
+        assert "no photos" in done.stderr
+
     def test_a_node_that_fails_leaves_no_picture(self, cli, folder, workflow):
         text = json.loads(workflow.read_text())
         text["7"]["inputs"]["depth"] = ["1", 2]  # into a PNG
