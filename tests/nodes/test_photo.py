@@ -181,7 +181,7 @@ class TestExr:
 class TestSamplePhoto:
     def test_the_choice_is_what_comes_along(self):
         options = SamplePhoto.GET_SCHEMA().inputs[0].options
-        assert options == ["still_life", "still_life_wide_open"]
+        assert options == ["phone_portrait", "still_life", "still_life_wide_open"]
 
     def test_it_has_camera_and_metric_depth(self):
         image, mask, depth, camera, photo = SamplePhoto.execute("still_life").args

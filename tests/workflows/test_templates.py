@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,20 +14,22 @@ import numpy as np
 import pytest
 import torch
 from focuspuller.headless import core_pixels
-from focuspuller.headless.catalog import WIDGET_TYPES
+from focuspuller.headless.catalog import node_spec
 from focuspuller.headless.core_nodes import CORE_NODES
+from focuspuller.headless.editor_form import to_api_form
 from focuspuller.models.loaded import forget_models
 from focuspuller.models.registry import ALL_WEIGHTS
 from focuspuller.nodes import NODE_CLASSES
 from focuspuller.photo.video import VideoFile
 from oracles.tiny_generator import save_pipeline_folders
+from oracles.tiny_models import save_template_models
 from PIL import Image
-from safetensors.torch import save_file
 
 FOLDER = Path(fp.__file__).parent / "workflows"
+SAMPLES = FOLDER.parent / "samples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 NODES = {node.GET_SCHEMA().node_id: node for node in (*NODE_CLASSES, *CORE_NODES)}
-SCHEMAS = {name: node.GET_SCHEMA() for name, node in NODES.items()}
+CATALOG = {name: node_spec(node) for name, node in NODES.items()}
 # Those that need a user's weights, and what a user has to choose in them.
 WITH_WEIGHTS = {
     "aperture_shape": {"Load Refocus Model.aperture": "shapes.safetensors"},
@@ -35,53 +38,33 @@ WITH_WEIGHTS = {
     "refocus_any_photo": {},
 }
 COMFYUI = os.environ.get("FOCUSPULLER_COMFYUI")
-# Notes are for reading; the browser leaves them out of what it sends.
-NOTES = ("Note", "MarkdownNote")
-CONTROL = "control_after_generate"
 # Small enough to run in every test.
 QUICK = {
     "rack_focus": {"Focus Pull.frames": 2},
     "rack_focus_video": {"Focus Pull.frames": 2, "Repeat Image Batch.amount": 2},
+    "rack_focus_timeline": {"3.frames": 2, "3.keyframes": "0: 0.68m f/1.4; 1: 2m f/8"},
 }
+
+# Rows and columns of what the template focuses on, and of what is far behind it.
+STILL_LIFE = ("still_life", np.s_[480:600, 190:320], np.s_[0:200, 540:1080])
+SHOWN = {"portrait_phone_depth": ("phone_portrait", np.s_[200:340, 340:530], np.s_[100:330, 600:])}
 
 # Of what is out of focus, as part of the sample's: soap bubbles have bright rims.
 MOST_DETAIL = {"creative_aperture": 0.8}
 
-# Needs weights; see TestGenerating.
+# Need weights; see TestGenerating and TestAutoFocus.
 GENERATING = "generate_and_refocus"
+AUTO_FOCUS = "auto_focus"
+MODEL_TEMPLATES = (*WITH_WEIGHTS, GENERATING, AUTO_FOCUS)
 
 every_template = pytest.mark.parametrize("name", NAMES)
 every_complete_template = pytest.mark.parametrize(
-    "name", [name for name in NAMES if name not in (*WITH_WEIGHTS, GENERATING)]
+    "name", [name for name in NAMES if name not in MODEL_TEMPLATES]
 )
 
 
 def api_form(name: str) -> dict[str, Any]:
     return json.loads((FOLDER / "api" / f"{name}.json").read_text("utf-8"))
-
-
-def converted(workflow: dict[str, Any]) -> dict[str, Any]:
-    """What ComfyUI's browser sends for a workflow in UI form."""
-    sources = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
-    nodes = [node for node in workflow["nodes"] if node["type"] not in NOTES]
-    return {str(node["id"]): converted_node(node, sources) for node in nodes}
-
-
-def converted_node(node: dict[str, Any], sources: dict[int, list[Any]]) -> dict[str, Any]:
-    schema = SCHEMAS[node["type"]]
-    widgets = []
-    for port in schema.inputs:
-        if port.io_type in WIDGET_TYPES:
-            # Behind a seed the browser has what becomes of it after a run.
-            control = getattr(port, "control_after_generate", None)
-            widgets += [port.id, CONTROL] if control else [port.id]
-    inputs = dict(zip(widgets, node["widgets_values"], strict=True))
-    inputs.pop(CONTROL, None)
-    for port in node["inputs"]:
-        if port["link"] is not None:
-            inputs[port["name"]] = sources[port["link"]]
-    title = node.get("title", schema.display_name)
-    return {"class_type": node["type"], "inputs": inputs, "_meta": {"title": title}}
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -99,7 +82,9 @@ def test_there_are_templates():
 
 @every_template
 def test_the_two_forms_say_the_same(name):
-    assert converted(json.loads((FOLDER / f"{name}.json").read_text("utf-8"))) == api_form(name)
+    """As the browser sends it; the end-to-end tests ask ComfyUI's frontend the same."""
+    editor_form = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    assert to_api_form(editor_form, CATALOG) == api_form(name)
 
 
 @every_template
@@ -122,12 +107,16 @@ def test_there_is_a_thumbnail(name):
 def test_it_renders_a_picture_sharp_here_and_blurred_there(name, tmp_path):
     needs_video(name)
     result = fp.run_workflow(
-        FOLDER / "api" / f"{name}.json", out_dir=tmp_path, settings=QUICK.get(name)
+        FOLDER / "api" / f"{name}.json",
+        out_dir=tmp_path,
+        input_dirs=[SAMPLES],
+        settings=QUICK.get(name),
     )
-    sample = fp.load_photo(FOLDER.parent / "samples" / "still_life.jpg").image
+    assert result.left_out == ()
+    shown, subject, lights = SHOWN.get(name, STILL_LIFE)
+    sample = fp.load_photo(SAMPLES / f"{shown}.jpg").image
     first = pixels(result.files[0]) / 255.0
-    orange, lights = np.s_[480:600, 190:320], np.s_[0:200, 540:1080]
-    assert detail(first[orange]) > 0.8 * detail(sample[orange])
+    assert detail(first[subject]) > 0.8 * detail(sample[subject])
     assert detail(first[lights]) < MOST_DETAIL.get(name, 0.5) * detail(sample[lights])
 
 
@@ -140,13 +129,7 @@ def needs_video(name: str) -> None:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models with tiny weights for every template."""
     pytest.importorskip("diffusers", reason="FLUX needs the extra 'diffusion'")
-    from oracles.depth_networks import TINY_DEPTH_PRO, by_name
-    from oracles.refocus import save_models
-
-    root = save_models(tmp_path_factory.mktemp("template_models"))
-    (root / "depth").mkdir()
-    save_file(by_name(TINY_DEPTH_PRO), root / "depth" / "depth_pro.safetensors")
-    return root
+    return save_template_models(tmp_path_factory.mktemp("template_models"))
 
 
 @pytest.fixture
@@ -154,7 +137,7 @@ def small_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The samples, a few pixels large, with everything that they hold."""
     folder = tmp_path / "samples"
     folder.mkdir()
-    for path in (FOLDER.parent / "samples").glob("*.jpg"):
+    for path in SAMPLES.glob("*.jpg"):
         photo = fp.load_photo(path)
         small = core_pixels.scaled(torch.from_numpy(photo.image)[None], "area", 72, 48)[0]
         depth = photo.depth.resized(48, 72) if photo.depth else None
@@ -193,14 +176,14 @@ def seed_of(workflow):
     return f"{title}.seed"
 
 
-@pytest.mark.parametrize("name", [*WITH_WEIGHTS, GENERATING])
+@pytest.mark.parametrize("name", MODEL_TEMPLATES)
 def test_weights_are_named_with_their_source(name):
     """ComfyUI offers to download what a template names, to the folder that it names."""
     workflow = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     named = [model for node in workflow["nodes"] for model in node["properties"].get("models", [])]
     known = {weights.file: weights for weights in ALL_WEIGHTS}
-    base = "sd_xl_base_1.0.safetensors" if name == GENERATING else "flux1-dev.safetensors"
-    assert base in {model["name"] for model in named}
+    bases = {GENERATING: "sd_xl_base_1.0.safetensors", AUTO_FOCUS: "depth_pro.pt"}
+    assert bases.get(name, "flux1-dev.safetensors") in {model["name"] for model in named}
     for model in named:
         weights = known[model["name"]]
         assert model["url"] == f"{weights.source}/resolve/main/{weights.file}"
@@ -220,11 +203,56 @@ def test_a_real_comfyui_renders_the_same_pixels(name, tmp_path):
         if node["class_type"] == "FocusPullerSavePhoto":
             node["inputs"]["format"] = "PNG"
     settings = QUICK.get(name)
-    here = fp.run_workflow(workflow, out_dir=tmp_path / "here", settings=settings)
-    there = fp.submit_workflow(COMFYUI, workflow, out_dir=tmp_path / "there", settings=settings)
+    options: dict[str, Any] = {"settings": settings, "input_dirs": [SAMPLES]}
+    here = fp.run_workflow(workflow, out_dir=tmp_path / "here", **options)
+    there = fp.submit_workflow(COMFYUI, workflow, out_dir=tmp_path / "there", **options)
+    assert here.left_out == there.left_out == ()
     assert len(here.files) == len(there.files) > 0
     for mine, theirs in zip(here.files, there.files, strict=True):
         np.testing.assert_array_equal(pixels(mine), pixels(theirs))
+
+
+@pytest.mark.skipif(not COMFYUI, reason="FOCUSPULLER_COMFYUI is not set to a ComfyUI's address")
+@pytest.mark.parametrize("name", MODEL_TEMPLATES)
+def test_a_real_comfyui_runs_those_that_need_weights(name, tmp_path):
+    """It has the tiny ones, put there by `python tests/oracles/tiny_models.py COMFYUI/models`."""
+    assert COMFYUI is not None
+    settings: dict[str, Any] = dict(WITH_WEIGHTS.get(name, {}))
+    if name == GENERATING:
+        settings |= TestGenerating.SETTINGS
+    workflow = api_form(name)
+    for node in workflow.values():
+        if node["class_type"] != "FocusPullerGenerateAllInFocus" and "steps" in node["inputs"]:
+            node["inputs"]["steps"] = 1
+    result = fp.submit_workflow(COMFYUI, workflow, out_dir=tmp_path, settings=settings)
+    assert result.left_out == ()
+    (file,) = result.files
+    assert pixels(file).shape == ((64, 64, 3) if name == GENERATING else (720, 1080, 3))
+
+
+class TestAutoFocus:
+    """The template that finds depth and focus, with tiny networks."""
+
+    def test_it_renders_what_the_python_calls_do(
+        self, weights, small_samples, tmp_path, monkeypatch
+    ):
+        monkeypatch.setenv("FOCUSPULLER_MODELS", str(weights))
+        monkeypatch.setattr("focuspuller.models.places._in_hub_cache", lambda weights: None)
+        workflow = api_form(AUTO_FOCUS)
+        workflow["7"]["inputs"]["format"] = "PNG"
+        (file,) = fp.run_workflow(workflow, out_dir=tmp_path / "out", device="cpu").files
+        photo = fp.load_photo(small_samples / "still_life.jpg")
+        assert photo.camera is not None
+        camera = replace(photo.camera, f_number=1.4)
+        depth = fp.estimate_depth(photo.image, camera=camera, device="cpu")
+        found = fp.find_focus(photo.image, depth, device="cpu")
+        picture = fp.render(
+            photo.image, depth, focus=found.focus, focus_scale=found.focus_scale, camera=camera
+        )
+        fp.free_models()
+        np.testing.assert_allclose(
+            pixels(file) / 255.0, np.asarray(picture).clip(0, 1), atol=0.6 / 255
+        )
 
 
 class TestGenerating:
