@@ -193,7 +193,7 @@ THUMBNAILS: dict[str, Callable[[], Image.Image]] = {
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Write API forms and thumbnails.")
     parser.add_argument("names", nargs="*", default=sorted(THUMBNAILS), metavar="NAME")
     for name in parser.parse_args().names:
         api_form(name)

@@ -192,8 +192,8 @@ class _Level:
         values = self.instance.get("widgets_values") or ()
         return {
             name: value
-            for (owner, name, *_), value in zip(shown, values, strict=False)
-            if str(owner) == str(node["id"]) and name in spec.inputs
+            for entry, value in zip(shown, values, strict=False)
+            if str(entry[0]) == str(node["id"]) and (name := str(entry[1])) in spec.inputs
         }
 
     def input_source(self, node: Json, index: int, wanted: str | None = None) -> Source:
