@@ -414,7 +414,7 @@ EXIF_GENERATOR = Weights(
     folders=("exif_generator",),
     source="https://github.com/focuspuller/focuspuller",
     licence="that of its metadata: nobody has published weights, they are trained",
-    check="models.exif_generator.files:check",
+    check="models.exif_generator.check:check",
 )
 # Few-step generators, best first: the trained one knows the camera; of the others a LoRA works with
 # every SDXL checkpoint.

@@ -28,8 +28,8 @@ class Denoiser:
     negative: PromptEmbedding | None = None
     guidance: float = 1.0
 
-    def __call__(self, latents: Tensor, timestep: int) -> Tensor:
-        """The noise in latents `[B,4,h,w]`, float32."""
+    def __call__(self, latents: Tensor, timestep: int | Tensor) -> Tensor:
+        """The noise in latents `[B,4,h,w]` at a timestep, one or `[B]`; float32."""
         noise = self._noise(latents, timestep, self.prompt)
         if self.negative is None:
             return noise
@@ -37,7 +37,7 @@ class Denoiser:
         without = self._noise(latents, timestep, self.negative)
         return torch.lerp(without, noise, self.guidance)
 
-    def _noise(self, latents: Tensor, timestep: int, prompt: PromptEmbedding) -> Tensor:
+    def _noise(self, latents: Tensor, timestep: int | Tensor, prompt: PromptEmbedding) -> Tensor:
         seen = latents.to(self.unet.dtype)
         height, width = (PX_PER_LATENT * side for side in latents.shape[-2:])
         size = (height, width)

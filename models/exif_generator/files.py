@@ -7,19 +7,20 @@ weights cannot: see `ExifMetadata`.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...errors import FileError
 from ...lens.optics import Camera
-from ..layout import Findings, findings
 from ..registry import EXIF_GENERATOR
 from ..state_dict import (
     StateDict,
@@ -47,6 +48,8 @@ class ExifMetadata:
         f_numbers: least and largest seen in training.
         focal_lengths_mm: the same.
         timesteps: of the student.
+        unet: in what the student's UNet differs from SDXL's, as diffusers calls it; empty if it
+            is one of SDXL.
     """
 
     base: str
@@ -54,6 +57,7 @@ class ExifMetadata:
     f_numbers: Range
     focal_lengths_mm: Range
     timesteps: tuple[int, ...] = FOUR_STEPS
+    unet: Mapping[str, Any] = field(default_factory=dict)
 
     def outside(self, camera: Camera) -> str:
         """What of a camera was not seen in training, as a sentence; empty if all of it was."""
@@ -73,6 +77,7 @@ def save_exif_generator(
     projection: ExifProjection,
     metadata: ExifMetadata,
     student: Mapping[str, Tensor] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write a file that `load_projection` and `student.load_student` read.
 
@@ -81,6 +86,7 @@ def save_exif_generator(
         projection: what to save.
         metadata: what to say of it.
         student: a UNet's state dict, or a LoRA as `sdxl.lora.lora_shapes` has it.
+        notes: what else the header shall say, such as how it was trained.
 
     Raises:
         FileError: another suffix, or the operating system refused.
@@ -95,8 +101,9 @@ def save_exif_generator(
         "f_numbers": _listed(metadata.f_numbers),
         "focal_lengths_mm": _listed(metadata.focal_lengths_mm),
         "timesteps": _listed(metadata.timesteps),
+        "unet": json.dumps(dict(metadata.unet)),
     }
-    write_weights(path, state, said)
+    write_weights(path, state, {**(notes or {}), **said})
 
 
 def load_projection(path: Path, outputs: int | None = None) -> ExifProjection:
@@ -114,7 +121,7 @@ def load_projection(path: Path, outputs: int | None = None) -> ExifProjection:
         received = f"a file whose metadata do not say that its format is {FORMAT}"
         advice = "Give a file with a trained EXIF projection."
         raise FileError(str(path), received, advice)
-    make = _maker(projection_of(read_state_dict(path)), path)
+    make = projection_maker(projection_of(read_state_dict(path)), path)
     projection = load_network(make, path, EXIF_GENERATOR, convert=projection_of)
     found = projection.linear_2.out_features
     if outputs not in (None, found):
@@ -149,18 +156,8 @@ def exif_metadata(path: Path) -> ExifMetadata | None:
         (f_numbers[0], f_numbers[1]),
         (focal_lengths[0], focal_lengths[1]),
         tuple(int(one) for one in timesteps),
+        _settings(path, "unet", found.get("unet", "{}")),
     )
-
-
-def check(path: Path) -> Findings:
-    """What does not fit in a file of the EXIF generator."""
-    if exif_metadata(path) is None:
-        return Findings(other=(f"its metadata do not say that its format is {FORMAT}",))
-    state = read_state_dict(path)
-    projection = projection_of(state)
-    problems = findings(projection, _maker(projection, path))
-    strangers = tuple(name for name in state if not name.startswith((PROJECTION, STUDENT)))
-    return problems + Findings(unexpected=strangers)
 
 
 def projection_of(state: Mapping[str, Tensor]) -> StateDict:
@@ -179,7 +176,7 @@ def _below(prefix: str, state: Mapping[str, Tensor]) -> StateDict:
     }
 
 
-def _maker(state: Mapping[str, Tensor], path: Path) -> partial[ExifProjection]:
+def projection_maker(state: Mapping[str, Tensor], path: Path) -> partial[ExifProjection]:
     """Makes a projection of the sizes that a file has."""
     first, second = (state.get(f"linear_{number}.weight") for number in (1, 2))
     if first is None or second is None or first.ndim != 2 or first.shape[1] % 4:
@@ -200,6 +197,16 @@ def _numbers(path: Path, name: str, text: str) -> tuple[float, ...]:
     if not torch.tensor(values).isfinite().all():
         received = f"metadata in which {name} is {text!r}"
         raise FileError(str(path), received, "Save it again.")
+    return values
+
+
+def _settings(path: Path, name: str, text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise FileError(str(path), f"metadata in which {name} is {text!r}", "Save it again.")
     return values
 
 

@@ -18,6 +18,12 @@ from ..state_dict import StateDict, read_state_dict
 from .files import exif_metadata, student_of
 from .sampling import FOUR_STEPS, ONE_STEP
 
+# The layers that DMD2's LoRA adapts.
+LORA_TARGETS = (
+    *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
+    *("conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv"),
+    "time_emb_proj",
+)
 # How published names tell students of one step ("dmd2_sdxl_1step_unet_fp16.bin").
 IS_ONE_STEP = re.compile(r"(?:^|[^0-9])1[-_ ]?step", re.IGNORECASE)
 
@@ -69,19 +75,31 @@ def is_lora(state: StateDict) -> bool:
 
 def check_unet(path: Path) -> Findings:
     """What does not fit in a file of SDXL's UNet."""
-    part = unet_part()
-    with torch.device("meta"):
-        wanted = shapes_of(part.make(part.config).state_dict())
-    state = unet_names(read_state_dict(path), part)
-    return compared(shapes_of(state), wanted) + not_finite(state)
+    return _unet_findings(read_state_dict(path), SDXL)
 
 
 def check_lora(path: Path) -> Findings:
     """What does not fit in a file of an adapter for SDXL's UNet."""
-    part = unet_part()
+    return _lora_findings(read_state_dict(path), SDXL)
+
+
+def student_findings(state: StateDict, config: SdxlConfig) -> Findings:
+    """What does not fit in a student's tensors, a UNet's or an adapter's."""
+    return _lora_findings(state, config) if is_lora(state) else _unet_findings(state, config)
+
+
+def _unet_findings(state: StateDict, config: SdxlConfig) -> Findings:
+    part = unet_part(config)
+    named = unet_names(state, part)
+    with torch.device("meta"):
+        wanted = shapes_of(part.make(part.config).state_dict())
+    return compared(shapes_of(named), wanted) + not_finite(named)
+
+
+def _lora_findings(state: StateDict, config: SdxlConfig) -> Findings:
+    part = unet_part(config)
     with torch.device("meta"):
         network = part.make(part.config)
-    state = read_state_dict(path)
     return read_lora(state, network)[1] + not_finite(state)
 
 

@@ -54,10 +54,26 @@ def embedded_prompt(words: Sequence[int], encoder: Any, encoder_2: Any) -> Promp
         state, on their device.
     """
     device = next(encoder.parameters()).device
-    first = encoder(filled_prompt(words, FILLING).to(device), output_hidden_states=True)
-    second = encoder_2(filled_prompt(words, FILLING_2).to(device), output_hidden_states=True)
-    tokens = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
-    return PromptEmbedding(tokens, second.text_embeds)
+    rows = (filled_prompt(words, filling).to(device) for filling in (FILLING, FILLING_2))
+    return embedded_tokens(*rows, encoder, encoder_2)
+
+
+@torch.no_grad()
+def embedded_tokens(
+    tokens: Tensor, tokens_2: Tensor, encoder: Any, encoder_2: Any
+) -> PromptEmbedding:
+    """The embedding of prompts, given as what the two encoders read.
+
+    Args:
+        tokens: of `filled_prompt` with `FILLING`, `[B,77]`.
+        tokens_2: the same with `FILLING_2`.
+        encoder: the first text encoder.
+        encoder_2: the second one.
+    """
+    first = encoder(tokens, output_hidden_states=True)
+    second = encoder_2(tokens_2, output_hidden_states=True)
+    states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
+    return PromptEmbedding(states, second.text_embeds)
 
 
 def time_ids(

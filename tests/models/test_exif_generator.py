@@ -13,6 +13,7 @@ import torch
 from focuspuller.errors import FileError, InputError
 from focuspuller.lens.optics import Camera
 from focuspuller.models.exif_generator import handle
+from focuspuller.models.exif_generator.check import check
 from focuspuller.models.exif_generator.conditioning import prompt_for
 from focuspuller.models.exif_generator.exif import (
     Exif,
@@ -22,7 +23,7 @@ from focuspuller.models.exif_generator.exif import (
     stops,
 )
 from focuspuller.models.exif_generator.files import (
-    check,
+    ExifMetadata,
     exif_metadata,
     load_projection,
     save_exif_generator,
@@ -43,15 +44,21 @@ from focuspuller.models.exif_generator.sampling import (
     many_step_latents,
     student_timesteps,
 )
-from focuspuller.models.exif_generator.student import check_lora, load_student, timesteps_of
+from focuspuller.models.exif_generator.student import (
+    LORA_TARGETS,
+    check_lora,
+    load_student,
+    timesteps_of,
+)
+from focuspuller.models.layout import Findings
 from focuspuller.models.loaded import forget_models
 from focuspuller.models.sdxl.lora import DOWN, UP, lora_shapes, merge_lora, read_lora
 from focuspuller.models.sdxl.text import LENGTH, PromptEmbedding, embedded_prompt
 from focuspuller.models.sdxl.tokenizer import tokenizer_for, words_of
 from oracles.tiny_generator import (
     ALPHA,
-    DMD2_TARGETS,
     METADATA,
+    METADATA_OF_STUDENT,
     TIME_EMBEDDING,
     as_comfyui_names,
     as_dmd2_writes,
@@ -291,10 +298,32 @@ class TestFiles:
     def test_a_student_can_be_in_it(self, tmp_path: Path, base: Path, networks, prompt) -> None:
         path = tmp_path / "whole.safetensors"
         changed = {name: one + 0.01 for name, one in networks["unet"].state_dict().items()}
-        save_exif_generator(path, trained_projection(), METADATA, changed)
+        save_exif_generator(path, trained_projection(), METADATA_OF_STUDENT, changed)
         assert not check(path)
         found = load_student(path, base, torch.float32).state_dict()
         assert all(torch.equal(found[name], one) for name, one in changed.items())
+
+    @pytest.mark.parametrize("is_adapter", [False, True])
+    def test_its_student_is_checked(self, tmp_path: Path, networks, is_adapter: bool) -> None:
+        path, projection = tmp_path / "whole.safetensors", trained_projection()
+        unet = networks["unet"]
+        good = lora_by_name(unet) if is_adapter else contiguous(unet.state_dict())
+        name = next(name for name in good if "to_q" in name)
+
+        def found(student: dict[str, Tensor], metadata: ExifMetadata) -> Findings:
+            save_exif_generator(path, projection, metadata, student)
+            return check(path)
+
+        assert not found(good, METADATA_OF_STUDENT)
+        assert found(good, METADATA).misshaped  # It is none for SDXL.
+        lacking = {key: one for key, one in good.items() if key != name}
+        assert found(lacking, METADATA_OF_STUDENT).missing == (name,)
+        cut = {**good, name: good[name][:, :-1]}
+        assert name.rpartition(".lora")[0] in found(cut, METADATA_OF_STUDENT).misshaped[0]
+        spoiled = {**good, name: torch.full_like(good[name], torch.nan)}
+        assert found(spoiled, METADATA_OF_STUDENT).not_finite == (name,)
+        more = {**good, "more": torch.zeros(1)}
+        assert found(more, METADATA_OF_STUDENT).unexpected == ("more",)
 
     def test_cameras_beyond_training_are_told(self) -> None:
         assert METADATA.outside(CAMERA) == ""
@@ -315,6 +344,10 @@ class TestFiles:
             load_projection(later)
         save_file(state, later, said | {"format_version": "1", "f_numbers": "1.4, x"})
         with pytest.raises(FileError, match=r"f_numbers is '1\.4, x'"):
+            load_projection(later)
+        numbers = {"f_numbers": "1, 2", "focal_lengths_mm": "3, 4", "timesteps": "999"}
+        save_file(state, later, said | numbers | {"format_version": "1", "unet": "[1"})
+        with pytest.raises(FileError, match=r"unet is '\[1'"):
             load_projection(later)
 
     def test_a_projection_for_another_unet_is_refused(self, root: Path) -> None:
@@ -407,7 +440,7 @@ class TestStudents:
 
         with torch.device("meta"):
             unet = UNet2DConditionModel.from_config(dict(UNET))
-        shapes = lora_shapes(unet, DMD2_TARGETS, 1)  # 64 would be a file of 0.4 GB.
+        shapes = lora_shapes(unet, LORA_TARGETS, 1)  # 64 would be a file of 0.4 GB.
         path = tmp_path / "lora.safetensors"
         save_file(as_dmd2_writes({name: torch.zeros(one) for name, one in shapes.items()}), path)
         assert len(shapes) == 2 * 788

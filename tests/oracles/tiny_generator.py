@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from focuspuller.models.exif_generator.exif import ExifProjection
 from focuspuller.models.exif_generator.files import ExifMetadata, save_exif_generator
+from focuspuller.models.exif_generator.student import LORA_TARGETS
 from focuspuller.models.focus_distance.files import save_focus_transformer
+from focuspuller.models.sdxl.config import SDXL
 from focuspuller.models.sdxl.lora import lora_shapes
 from focuspuller.models.sdxl.text import END, START
 from safetensors.torch import save_file
@@ -20,21 +23,19 @@ from .tiny_sdxl import TINY, contiguous, save_diffusers_folder, tiny_networks, u
 from .vst import trained_transformer
 from .weights import weights_by_name
 
-# The layers that DMD2's LoRA adapts.
-DMD2_TARGETS = (
-    *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
-    *("conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv"),
-    "time_emb_proj",
-)
 ALPHA = 8.0
 # Of the tiny UNet's time embedding.
 TIME_EMBEDDING = 4 * TINY.unet["block_out_channels"][0]
 METADATA = ExifMetadata("tiny", "CC0-1.0", (1.4, 22.0), (24.0, 200.0))
+# The same of a file with a student: in what its UNet is not SDXL's.
+METADATA_OF_STUDENT = replace(
+    METADATA, unet={name: one for name, one in TINY.unet.items() if SDXL.unet.get(name) != one}
+)
 
 
 def lora_by_name(unet: Any, rank: int = 4) -> dict[str, Tensor]:
     """An adapter with the names of `lora_shapes`."""
-    shapes = lora_shapes(unet, DMD2_TARGETS, rank)
+    shapes = lora_shapes(unet, LORA_TARGETS, rank)
     return {name: 0.3 * weights_by_name(name, shape) for name, shape in shapes.items()}
 
 

@@ -71,7 +71,9 @@ def fill(network: nn.Module) -> None:
     network.eval().requires_grad_(False)
 
 
-def save_diffusers_folder(networks: dict[str, Any], folder: Path, variant: str = "") -> None:
+def save_diffusers_folder(
+    networks: dict[str, Any], folder: Path, variant: str = "", config: SdxlConfig = TINY
+) -> None:
     for name, network in networks.items():
         stem = "model" if name.startswith("text") else "diffusion_pytorch_model"
         (folder / name).mkdir(parents=True)
@@ -80,8 +82,8 @@ def save_diffusers_folder(networks: dict[str, Any], folder: Path, variant: str =
             bare = {key.removeprefix("text_model."): one for key, one in state.items()}
             state = {f"text_model.{key}": one for key, one in bare.items()}
         save_file(contiguous(state), folder / name / f"{stem}{variant}.safetensors")
-        config = {"_class_name": type(network).__name__, **dict(getattr(TINY, name))}
-        (folder / name / "config.json").write_text(json.dumps(config))
+        said = {"_class_name": type(network).__name__, **dict(getattr(config, name))}
+        (folder / name / "config.json").write_text(json.dumps(said))
 
 
 def save_single_file(networks: dict[str, Any], path: Path) -> None:
