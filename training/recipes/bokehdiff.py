@@ -27,7 +27,6 @@ from ...models.state_dict import below, write_weights
 from ..bokehdiff.discriminator import Discriminator, load_backbone, tiny_backbone
 from ..bokehdiff.networks import (
     Networks,
-    adapter_state,
     prepared,
     tiny_networks,
 )
@@ -42,6 +41,7 @@ from ..engine.config import Optimizer, Run
 from ..engine.task import Phase, Recipe, Task, Trainee, Validation
 from ..procedural import procedural_series
 from ..recorded_series import Dataset, RecordedSeries, Scale, pairs_of
+from ..sdxl_adapter import adapter_state
 from ..series import Series, SeriesSource
 
 TINY = "tiny"

@@ -35,11 +35,11 @@ from focuspuller.training.bokehdiff.discriminator import (
     tiny_backbone,
 )
 from focuspuller.training.bokehdiff.edge_loss import SCALES, edge_loss, edge_loss_at
-from focuspuller.training.bokehdiff.networks import tiny_base
 from focuspuller.training.bokehdiff.trainee import BokehDiffTrainee, LossWeights, hardness_at
 from focuspuller.training.engine.loop import train
 from focuspuller.training.evaluation.metrics import METRICS
 from focuspuller.training.recipes.bokehdiff import PAPER, PRESETS, RECIPE, BokehDiffTask
+from focuspuller.training.tiny_sdxl import tiny_base
 from oracles.weights import filled
 from torch import Tensor
 
