@@ -21,9 +21,9 @@ def matched_timesteps(count: int, device: torch.device) -> Tensor:
     return torch.randint(FIRST_MATCHED, LAST_MATCHED + 1, (count,), device=device)
 
 
-def all_timesteps(count: int, device: torch.device) -> Tensor:
+def all_timesteps(count: int, device: torch.device, below: int = STEPS) -> Tensor:
     """Timesteps at which the fake score and the discriminator learn, `[count]`."""
-    return torch.randint(0, STEPS, (count,), device=device)
+    return torch.randint(0, below, (count,), device=device)
 
 
 def noisy(latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ NAMES = (
     "aperture-shape",
     "diffcamera",
     "bokehdiff",
+    "exif-generator",
     "focus-distance",
 )
 

@@ -151,16 +151,26 @@ def _write(out: Path, curated: list[Curated]) -> None:
             file.write(json.dumps(one.facts.as_json() | verdict) + "\n")
 
 
+def kept_facts(curated: Path) -> list[Facts]:
+    """What a list knows of the photographs that it keeps.
+
+    Raises:
+        FileError: the list cannot be read.
+    """
+    try:
+        lines = curated.read_text(encoding="utf-8").splitlines()
+        facts = [facts_from(line) for line in lines if json.loads(line)["kept"]]
+        return [one for one in facts if one is not None]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileError(
+            str(curated), f"no list of photographs ({error})", "Make it with focuspuller curate."
+        ) from error
+
+
 def kept_files(curated: Path) -> list[str]:
     """The photographs that a list keeps, relative to its folder.
 
     Raises:
         FileError: the list cannot be read.
     """
-    try:
-        lines = [json.loads(line) for line in curated.read_text(encoding="utf-8").splitlines()]
-        return [line["file"] for line in lines if line["kept"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileError(
-            str(curated), f"no list of photographs ({error})", "Make it with focuspuller curate."
-        ) from error
+    return [facts.file for facts in kept_facts(curated)]
