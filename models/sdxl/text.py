@@ -54,8 +54,10 @@ def embedded_prompt(words: Sequence[int], encoder: Any, encoder_2: Any) -> Promp
         state, on their device.
     """
     device = next(encoder.parameters()).device
-    rows = (filled_prompt(words, filling).to(device) for filling in (FILLING, FILLING_2))
-    return embedded_tokens(*rows, encoder, encoder_2)
+    tokens, tokens_2 = (
+        filled_prompt(words, filling).to(device) for filling in (FILLING, FILLING_2)
+    )
+    return embedded_tokens(tokens, tokens_2, encoder, encoder_2)
 
 
 @torch.no_grad()

@@ -28,18 +28,17 @@ class Head(nn.Sequential):
     """
 
     def __init__(self, channels: int, side: int) -> None:
-        halvings = max(0, math.ceil(math.log2(side / LAST_SIDE)))
         groups = max(1, min(GROUPS, channels // CHANNELS_PER_GROUP))
+
+        def normalised(kernel: int, stride: int, padding: int) -> list[nn.Module]:
+            convolution = nn.Conv2d(channels, channels, kernel, stride, padding)
+            return [convolution, nn.GroupNorm(groups, channels), nn.SiLU()]
+
         layers: list[nn.Module] = []
-        for number in range(halvings + 1):
-            is_last = number == halvings
-            last = math.ceil(side / 2**halvings)
-            kernel, stride, padding = (last, last, 0) if is_last else (KERNEL, 2, 1)
-            layers += [
-                nn.Conv2d(channels, channels, kernel, stride, padding),
-                nn.GroupNorm(groups, channels),
-                nn.SiLU(),
-            ]
+        while side > LAST_SIDE:
+            layers += normalised(KERNEL, stride=2, padding=1)
+            side //= 2
+        layers += normalised(side, stride=side, padding=0)
         super().__init__(*layers, nn.Conv2d(channels, 1, kernel_size=1))
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - as in nn.Sequential

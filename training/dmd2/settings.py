@@ -17,6 +17,8 @@ TINY = "tiny"
 # focus, told f/22, and the TAF lens blurs it (Fine-grained Defocus, section 3). "none": the
 # generator draws the blur itself, told the f-number (F.3, and row 4 of table 1).
 Blur = Literal["taf", "none"]
+# What the teacher is told of the camera, in words: nothing, or one of the baselines of table 1.
+TeacherTold = Literal["none", "dof_text", "exif_text"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class ExifGeneratorConfig:
         timesteps: of the student's steps, falling.
         fake_updates: steps of the fake score for one of the student.
         guidance: how much the teacher follows the prompt.
+        teacher_told: of the camera, in words. With "none", scores are matched over all cameras and
+            only the discriminator tells them apart; else camera by camera.
         discriminator_noise: the discriminator sees pictures at timesteps below this.
         deep: photographs that are sharp all over.
         shallow: photographs with a shallow depth of field; without them, training is on the deep
@@ -100,6 +104,7 @@ class ExifGeneratorConfig:
     timesteps: tuple[int, ...] = FOUR_STEPS
     fake_updates: int = 5
     guidance: float = 8.0
+    teacher_told: TeacherTold = "none"
     discriminator_noise: int = STEPS
     deep: tuple[PhotographFolder, ...] = ()
     shallow: tuple[PhotographFolder, ...] = ()

@@ -5,14 +5,24 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...lens.depth import Depth
+from ...lens.optics import Camera
+from ...models.exif_generator.conditioning import DEEP_FROM
 from ...models.exif_generator.denoiser import Denoiser
 from ...models.sdxl.base import require_diffusers, require_transformers
 from ...models.sdxl.config import SdxlConfig
-from ...models.sdxl.text import FILLING, FILLING_2, PromptEmbedding, embedded_tokens, filled_prompt
+from ...models.sdxl.text import (
+    FILLING,
+    FILLING_2,
+    LENGTH,
+    PromptEmbedding,
+    embedded_tokens,
+    filled_prompt,
+)
 from ..tiny_sdxl import TINY, tiny_vae
 from .losses import all_timesteps, denoising_loss, noisy
 from .photographs import ProceduralPhotographs
@@ -33,6 +43,8 @@ TINY_GENERATOR = SdxlConfig(
 )
 SIDE, SCENES, SEED = 64, 32, 2000
 STEPS, BATCH, LEARNING_RATE = 120, 16, 3e-3
+# Two of CLIP's words, which stand for a deep and a shallow depth of field.
+DEEP, SHALLOW = 1, 2
 NEAREST_M, FARTHEST_M = 1.0, 8.0
 
 
@@ -50,10 +62,18 @@ def tiny_encoders() -> tuple[Any, Any]:
         torch.manual_seed(0)
         first = transformers.CLIPTextConfig(**TINY_GENERATOR.text_encoder)
         second = transformers.CLIPTextConfig(**TINY_GENERATOR.text_encoder_2)
-        return (
+        encoders = (
             transformers.CLIPTextModel(first).eval(),
             transformers.CLIPTextModelWithProjection(second).eval(),
         )
+        for encoder in encoders:  # Words shall matter.
+            encoder.get_input_embeddings().weight.data.normal_()
+        return encoders
+
+
+def tiny_words(camera: Camera) -> list[int]:
+    """What the tiny generator takes for a deep or a shallow depth of field: one word, often."""
+    return [DEEP if camera.f_number >= DEEP_FROM else SHALLOW] * (LENGTH - 2)
 
 
 def tiny_depth(image: Tensor, focal_length_px: Tensor) -> Depth:
@@ -74,14 +94,15 @@ def _vae() -> Any:
 @lru_cache(maxsize=1)
 def _unet_weights() -> dict[str, Tensor]:
     """From training on sharp and blurred scenes alike, as SDXL has seen both."""
-    latents = _latents()
+    latents, cameras = _latents()
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
         unet = require_diffusers().UNet2DConditionModel.from_config(dict(TINY_GENERATOR.unet))
-        prompt = _no_words()
+        prompts = _prompts(cameras)
         optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE)
         for _ in range(STEPS):
-            chosen = latents[torch.randint(len(latents), (BATCH,))]
+            numbers = torch.randint(len(latents), (BATCH,))
+            chosen, prompt = latents[numbers], PromptEmbedding(*(one[numbers] for one in prompts))
             noise, timesteps = torch.randn_like(chosen), all_timesteps(BATCH, chosen.device)
             predicted = Denoiser(unet, prompt)(noisy(chosen, noise, timesteps), timesteps)
             optimizer.zero_grad()
@@ -91,16 +112,20 @@ def _unet_weights() -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _latents() -> Tensor:
-    import numpy as np
-
-    random, pictures = np.random.default_rng(SEED), []
+def _latents() -> tuple[Tensor, list[Camera]]:
+    random, taken = np.random.default_rng(SEED), []
     for is_shallow in (False, True):
         source = ProceduralPhotographs(SIDE, SCENES, is_shallow, is_shallow, SEED)
-        pictures += [source.draw(random).image for _ in range(2 * SCENES)]
-    return _vae().encode(2.0 * torch.stack(pictures) - 1.0).latent_dist.mode()
+        taken += [source.draw(random) for _ in range(2 * SCENES)]
+    pictures = torch.stack([one.image for one in taken])
+    latents = _vae().encode(2.0 * pictures - 1.0).latent_dist.mode()
+    return latents, [one.camera for one in taken]
 
 
-def _no_words() -> PromptEmbedding:
-    rows = (filled_prompt([], filling) for filling in (FILLING, FILLING_2))
-    return embedded_tokens(*rows, *tiny_encoders())
+def _prompts(cameras: list[Camera]) -> PromptEmbedding:
+    encoder, encoder_2 = tiny_encoders()
+    tokens, tokens_2 = (
+        torch.cat([filled_prompt(tiny_words(camera), filling) for camera in cameras])
+        for filling in (FILLING, FILLING_2)
+    )
+    return embedded_tokens(tokens, tokens_2, encoder, encoder_2)

@@ -39,9 +39,9 @@ GENERATOR, FAKE, FOCUS = "generator", "fake", "focus"
 class ExifGeneratorTrainee(Trainee):
     """Student, teacher, fake score with its discriminator, and the lens.
 
-    The teacher knows prompts alone. So scores are matched over all cameras of a prompt, and the
-    discriminator is what sees the camera: the fake score has an EXIF projection of its own, which
-    works where its bottleneck is asked for a verdict.
+    The fake score has an EXIF projection of its own, so that its bottleneck can tell the
+    discriminator whether a picture is one of such a camera. It is at work in scores only where the
+    teacher is told of the camera too, in words: else scores are those of all cameras.
 
     Args:
         networks: SDXL's.
@@ -59,8 +59,9 @@ class ExifGeneratorTrainee(Trainee):
         self.projection = networks.projection
         width = self.projection.linear_2.out_features
         self.fake_projection = ExifProjection(outputs=width)
-        # No score depends on it, so that it need not begin with saying nothing.
-        self.fake_projection.linear_2.reset_parameters()
+        if not self._has_told_teacher:
+            # No score depends on it, so that it need not begin with saying nothing.
+            self.fake_projection.linear_2.reset_parameters()
         self.head = Head(*bottleneck_shape(self.fake, config.size_px))
         self.lens = lens
         self.timesteps = config.timesteps
@@ -97,9 +98,9 @@ class ExifGeneratorTrainee(Trainee):
         focus = self.lens.focus_loss(self.picture_of(made), _cameras(batch))
         return {"loss": self.config.weights.focus * focus, "focus": focus}
 
-    def prompt_of(self, batch: Batch) -> PromptEmbedding:
-        """The prompts of a batch, encoded."""
-        tokens, tokens_2 = batch["tokens"].unbind(1)
+    def prompt_of(self, batch: Batch, name: str = "tokens") -> PromptEmbedding:
+        """The prompts of a batch, encoded: the student's, or the teacher's "teacher_tokens"."""
+        tokens, tokens_2 = batch[name].unbind(1)
         first, second = self.encoders
         found = embedded_tokens(tokens, tokens_2, first, second)
         return PromptEmbedding(*(part.float() for part in found))
@@ -131,7 +132,7 @@ class ExifGeneratorTrainee(Trainee):
         latents, losses = self._made(batch, prompt), {}
         if self._goes_through_lens(batch):
             latents, losses["focus"] = self._photographed(latents, batch)
-        losses["matching"] = self._matching(latents, prompt)
+        losses["matching"] = self._matching(latents, batch)
         losses["adversarial"] = generator_loss(self._verdict(latents, prompt, batch))
         loss = weight * (losses["matching"] + weights.generator * losses["adversarial"])
         if "focus" in losses:
@@ -146,7 +147,7 @@ class ExifGeneratorTrainee(Trainee):
                 made, _ = self._photographed(made, batch)
             real = self.latents_of(batch["image"])
         noise, timesteps = torch.randn_like(made), all_timesteps(len(made), made.device)
-        predicted = Denoiser(self.fake, prompt)(noisy(made, noise, timesteps), timesteps)
+        predicted = self._fake_noise(noisy(made, noise, timesteps), timesteps, batch)
         denoising = denoising_loss(predicted, noise)
         verdicts = (self._verdict(latents, prompt, batch) for latents in (real, made))
         adversarial = discriminator_loss(*verdicts)
@@ -173,41 +174,50 @@ class ExifGeneratorTrainee(Trainee):
 
     @torch.no_grad()
     def direction_at(
-        self, latents: Tensor, seen: Tensor, timesteps: Tensor, prompt: PromptEmbedding
+        self, latents: Tensor, seen: Tensor, timesteps: Tensor, batch: Batch
     ) -> Tensor:
         """Where distribution matching pulls latents that the scores see as `seen`, `[B,4,h,w]`."""
+        prompt, guidance = self.prompt_of(batch, "teacher_tokens"), self.config.guidance
         # As in SDXL's own training, no prompt is zeros.
         nothing = PromptEmbedding(*(torch.zeros_like(part) for part in prompt))
-        guidance = self.config.guidance
         teacher = Denoiser(self.teacher, prompt, None if guidance == 1.0 else nothing, guidance)
         real = clean(seen, teacher(seen, timesteps), timesteps)
-        fake = clean(seen, Denoiser(self.fake, prompt)(seen, timesteps), timesteps)
+        fake = clean(seen, self._fake_noise(seen, timesteps, batch), timesteps)
         return matching_direction(latents, real, fake)
 
-    def _matching(self, latents: Tensor, prompt: PromptEmbedding) -> Tensor:
+    def _matching(self, latents: Tensor, batch: Batch) -> Tensor:
         made = latents.detach()
         timesteps = matched_timesteps(len(made), made.device)
         seen = noisy(made, torch.randn_like(made), timesteps)
-        direction = self.direction_at(made, seen, timesteps, prompt)
+        direction = self.direction_at(made, seen, timesteps, batch)
         return matching_loss(latents, direction).float()
+
+    def _fake_noise(self, seen: Tensor, timesteps: Tensor, batch: Batch) -> Tensor:
+        """The noise that the fake score sees."""
+        predict = Denoiser(self.fake, self.prompt_of(batch))
+        if not self._has_told_teacher:
+            return predict(seen, timesteps)
+        with exif_conditioned(self.fake, self.fake_projection, _exif(batch)):
+            return predict(seen, timesteps)
+
+    @property
+    def _has_told_teacher(self) -> bool:
+        return self.config.teacher_told != "none"
 
     def _verdict(self, latents: Tensor, prompt: PromptEmbedding, batch: Batch) -> Tensor:
         """The discriminator's logits of latents of a camera, `[B]`; it sees them with noise."""
         below = self.config.discriminator_noise
         timesteps = all_timesteps(len(latents), latents.device, below)
         seen = noisy(latents, torch.randn_like(latents), timesteps)
-        cameras = _cameras(batch)
-        exif = Exif(cameras.f_number, cameras.focal_length_mm)
-        with exif_conditioned(self.fake, self.fake_projection, exif):
+        with exif_conditioned(self.fake, self.fake_projection, _exif(batch)):
             return self.head(bottleneck(self.fake, seen, timesteps, prompt))
 
     def told(self, batch: Batch) -> Exif:
         """What the student is told of the camera: before a lens, that everything be in focus."""
-        cameras = _cameras(batch)
-        f_number = cameras.f_number
+        exif = _exif(batch)
         if self._goes_through_lens(batch):
-            f_number = torch.full_like(f_number, ALL_IN_FOCUS)
-        return Exif(f_number, cameras.focal_length_mm)
+            return Exif(torch.full_like(exif.f_number, ALL_IN_FOCUS), exif.focal_length_mm)
+        return exif
 
     def _goes_through_lens(self, batch: Batch) -> bool:
         return self.lens is not None and _is_shallow(batch)
@@ -220,6 +230,11 @@ def _is_shallow(batch: Batch) -> bool:
 def _cameras(batch: Batch) -> Cameras:
     names = ("f_number", "focal_length_mm", "px_per_mm")
     return Cameras(*(batch[name].reshape(-1).float() for name in names))
+
+
+def _exif(batch: Batch) -> Exif:
+    cameras = _cameras(batch)
+    return Exif(cameras.f_number, cameras.focal_length_mm)
 
 
 def _noise(batch: Batch) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...lens.depth import Depth
 from ...models.depth.handle import open_depth_estimator
-from ...models.exif_generator.conditioning import ALL_IN_FOCUS
+from ...models.exif_generator.conditioning import ALL_IN_FOCUS, prompt_for
 from ...models.exif_generator.files import ExifMetadata, save_exif_generator
 from ...models.focus_distance.architecture import FocusDistanceTransformer
 from ...models.focus_distance.files import load_focus_transformer, save_focus_transformer
@@ -47,7 +47,7 @@ from ..dmd2.settings import (
     is_shallow,
     is_students_turn,
 )
-from ..dmd2.tiny import tiny_depth, tiny_generator
+from ..dmd2.tiny import tiny_depth, tiny_generator, tiny_words
 from ..dmd2.trainee import FAKE, FOCUS, GENERATOR, ExifGeneratorTrainee
 from ..engine.config import Optimizer, Run
 from ..engine.task import Phase, Recipe, Task, Trainee, Validation
@@ -76,19 +76,19 @@ PAPER = ExifGeneratorConfig(
     fake_optimizer=_OPTIMIZER,
     focus_optimizer=_OPTIMIZER,
 )
-_FAST = Optimizer(learning_rate=1e-3, clip_norm=10.0)
+_FAST = Optimizer(learning_rate=5e-4, clip_norm=10.0)
 TINY_PRESET = replace(
     PAPER,
-    run=Run(steps=80, batch_size=8, log_every=10, validate_every=40, save_every=40),
+    run=Run(steps=60, batch_size=8, log_every=10, validate_every=30, save_every=30),
     optimizer=_FAST,
-    fake_optimizer=_FAST,
+    fake_optimizer=replace(_FAST, learning_rate=2e-3),
     focus_optimizer=replace(_FAST, learning_rate=1e-4),
-    weights=Weights(generator=1.0, discriminator=1.0),
+    weights=Weights(generator=0.02, discriminator=1.0),
     base=TINY,
     timesteps=(499, 249),
-    fake_updates=1,
+    fake_updates=2,
     guidance=1.0,
-    discriminator_noise=300,
+    teacher_told="dof_text",
     blur="none",
     focus_start=TINY,
     depth=TINY,
@@ -109,9 +109,9 @@ class ExifGeneratorTask(Task):
     def __init__(self, config: ExifGeneratorConfig, device: torch.device) -> None:
         self.config, self.run = config, config.run
         self.base = TINY if config.base == TINY else str(_base(config))
-        self.tokenizer = _tokenizer(config)
         self.deep = _source(config, config.deep, "deep")
         self.shallow = _source(config, config.shallow, "shallow") if config.has_shallow else None
+        self.tokenizer = _tokenizer(config)
         networks = _networks(config)
         if config.run.gradient_checkpointing:
             for network in (networks.student, networks.fake, networks.vae):
@@ -191,18 +191,26 @@ class ExifGeneratorTask(Task):
         return {"deep": 0, "shallow": self.config.fake_updates}
 
     def _told(self, photograph: Photograph) -> dict[str, Tensor]:
-        words = [] if self.tokenizer is None else words_of(photograph.caption, self.tokenizer)
-        rows = [filled_prompt(words, filling) for filling in (FILLING, FILLING_2)]
         camera = photograph.camera
         # The nodes take the side of a square picture for the width of the sensor.
         px_per_mm = self.config.size_px / camera.sensor_width_mm
         return {
             "image": photograph.image,
-            "tokens": torch.cat(rows),
+            "tokens": self._tokens(photograph.caption),
+            "teacher_tokens": self._teacher_tokens(photograph),
             "f_number": torch.tensor([camera.f_number]),
             "focal_length_mm": torch.tensor([camera.focal_length_mm]),
             "px_per_mm": torch.tensor([px_per_mm]),
         }
+
+    def _tokens(self, prompt: str) -> Tensor:
+        return _rows([] if self.tokenizer is None else words_of(prompt, self.tokenizer))
+
+    def _teacher_tokens(self, photograph: Photograph) -> Tensor:
+        told, camera = self.config.teacher_told, photograph.camera
+        if self.tokenizer is None and told != "none":
+            return _rows(tiny_words(camera))
+        return self._tokens(prompt_for(photograph.caption, told, camera))
 
     def _metadata(self, sources: list[Photographs]) -> ExifMetadata:
         assert isinstance(self.trainee, ExifGeneratorTrainee)
@@ -219,6 +227,11 @@ class ExifGeneratorTask(Task):
             timesteps=self.trainee.timesteps,
             unet=differences(self.trainee.teacher),
         )
+
+
+def _rows(words: list[int]) -> Tensor:
+    """What both text encoders read, `[2,77]`."""
+    return torch.cat([filled_prompt(words, filling) for filling in (FILLING, FILLING_2)])
 
 
 def _student(trainee: ExifGeneratorTrainee):
