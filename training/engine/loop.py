@@ -258,9 +258,16 @@ class _Session:
             set_optimizer_state_dict(
                 self.network, _plain(optimizer), state.optimizers[phase.name], options=options
             )
+            self._forget_unsaved(optimizer, state.optimizers[phase.name])
         if self.average is not None and state.average is not None:
             self.average.load(state.average)
         self.step = state.step
+
+    def _forget_unsaved(self, optimizer: Any, saved: Mapping[str, Any]) -> None:
+        """Parameters without a gradient so far have no state; loading has given them one."""
+        for name, parameter in self.trainee.named_parameters():
+            if name not in saved["state"]:
+                _plain(optimizer).state.pop(parameter, None)
 
 
 def _accelerator(run: Run, device: torch.device | None) -> Any:

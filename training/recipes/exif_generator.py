@@ -263,7 +263,7 @@ def _source(
 ) -> Photographs:
     if config.procedural_scenes:
         is_blurred = kind == "shallow"
-        # Where the generator draws the blur, there is something that it can show in few steps.
+        # Small pictures hardly show blur; without a lens to differ by, they differ in light too.
         is_dim = is_blurred and config.blur == "none"
         scenes, seed = config.procedural_scenes, config.run.seed
         return ProceduralPhotographs(config.size_px, scenes, is_blurred, is_dim, seed)
