@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from torch import Tensor
 
 from ...models.bokehdiff.layout import LORA_TARGETS, VAE_PARTS
 from ...models.bokehdiff.processor import PisaProcessor, install_pisa
