@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .blur_disc import BlurDisc
-from .layered_fft import KEPT_BYTES, fast_length
+from .layered_fft import KEPT_BYTES, SPECTRA_BYTES, fast_length
 from .tiles import Tile, TileGrid
 from .view import View
 
@@ -67,26 +67,28 @@ class Spreader:
         grid = TileGrid.over_field(view, light.shape[-2], light.shape[-1])
         side = fast_length(grid.extent + 2 * reach)
 
-        def spectrum(tile: Tile) -> Tensor:
-            (place,) = grid.fields([tile], view, torch.device("cpu")).tolist()
-            return _transformed(self.disc.draw(abs(radius), radius > 0, tuple(place)), side, light)
+        def spectra(tiles: list[Tile]) -> Tensor:
+            places = grid.fields(tiles, view, torch.device("cpu")).tolist()
+            discs = [self.disc.draw(abs(radius), radius > 0, tuple(place)) for place in places]
+            return torch.stack([_transformed(disc, side, light) for disc in discs])[:, None]
 
-        return self._in_tiles(light, reach, grid, spectrum)
+        return self._in_tiles(light, reach, grid, spectra)
 
     def _in_tiles(
-        self, light: Tensor, reach: int, grid: TileGrid, spectrum: Callable[[Tile], Tensor]
+        self, light: Tensor, reach: int, grid: TileGrid, spectra: Callable[[list[Tile]], Tensor]
     ) -> Tensor:
         height, width = light.shape[-2:]
         left, right, top, bottom = grid.padding(reach)
         canvas = light.new_zeros(len(light), top + height + bottom, left + width + right)
         padded, fade = grid.padded(light[None]), grid.fade(light)
-        for tile in _lit_tiles(padded, grid):
-            own = grid.cut(padded, tile)
-            row, column = tile.row * grid.size, tile.column * grid.size
-            extent = grid.extent + 2 * reach
-            canvas[:, row : row + extent, column : column + extent] += _convolved(
-                own * fade if grid.overlap else own, spectrum(tile), reach
-            )
+        extent = grid.extent + 2 * reach
+        for tiles in _batches(_lit_tiles(padded, grid), len(light) * extent**2, light.device.type):
+            own = torch.stack([grid.cut(padded, tile) for tile in tiles])
+            if grid.overlap:
+                own *= fade
+            for tile, spread in zip(tiles, _convolved(own, spectra(tiles), reach), strict=True):
+                row, column = tile.row * grid.size, tile.column * grid.size
+                canvas[:, row : row + extent, column : column + extent] += spread
         return canvas[:, top - reach : top + height + reach, left - reach : left + width + reach]
 
     def _spectrum(self, radius: float, side: int, like: Tensor) -> Tensor:
@@ -101,16 +103,24 @@ class Spreader:
         return self._spectra[key]
 
 
+def _batches(tiles: list[Tile], floats_per_tile: int, device: str) -> Iterator[list[Tile]]:
+    """The tiles that are spread at once."""
+    budget = SPECTRA_BYTES.get(device, SPECTRA_BYTES["cuda"])
+    count = max(1, budget // (4 * floats_per_tile))
+    for first in range(0, len(tiles), count):
+        yield tiles[first : first + count]
+
+
 def _convolved(light: Tensor, spectrum: Tensor, reach: int) -> Tensor:
-    """`[C,n,n]` spread by a disc to `[C,n+2·reach,n+2·reach]`."""
-    side, extent = spectrum.shape[0], light.shape[-1] + 2 * reach
+    """`[N,C,n,n]` spread by discs to `[N,C,n+2·reach,n+2·reach]`."""
+    side, extent = spectrum.shape[-2], light.shape[-1] + 2 * reach
     surround = (reach, side - light.shape[-1] - reach) * 2
     spectra = torch.fft.rfft2(F.pad(light, surround))
     if spectrum.is_complex():
         spectra *= spectrum
     else:
         torch.view_as_real(spectra).mul_(spectrum[..., None])
-    return torch.fft.irfft2(spectra, s=(side, side))[:, :extent, :extent]
+    return torch.fft.irfft2(spectra, s=(side, side))[..., :extent, :extent]
 
 
 def _transformed(disc: Tensor, side: int, like: Tensor) -> Tensor:
@@ -131,8 +141,8 @@ def _tiling(reach: int, device: str) -> tuple[int, int]:
     return tile, fast_length(tile + 2 * reach)
 
 
-def _lit_tiles(padded: Tensor, grid: TileGrid) -> Iterator[Tile]:
+def _lit_tiles(padded: Tensor, grid: TileGrid) -> list[Tile]:
     """The tiles of `[1,C,...]`, padded to its grid, that hold light."""
     tiles = grid.tiles(1)
     is_lit = torch.stack([grid.cut(padded[:, -2:], tile).amax() for tile in tiles]) > 0
-    yield from (tile for tile, lit in zip(tiles, is_lit.tolist(), strict=True) if lit)
+    return [tile for tile, lit in zip(tiles, is_lit.tolist(), strict=True) if lit]

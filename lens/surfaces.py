@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .background import continued_background, fill_levels, reach_of
+from .background import WHITE, continued_background, fill_levels, reach_of
 from .blocks import Surroundings
 from .dilation import dilated
 
@@ -195,6 +195,10 @@ def _near_share(color: Tensor, sides: _Sides, by_depth: Tensor) -> Tensor:
 def _matched(color: Tensor, sides: _Sides, share: Tensor) -> tuple[Tensor, Tensor]:
     """Colours of both sides, changed as little as makes their mixture the pixel's colour."""
     near, far = share[:, None], 1.0 - share[:, None]
-    missing = (color - near * sides.near_color - far * sides.far_color) / (near**2 + far**2)
-    near_color = (sides.near_color + near * missing).clamp(min=0.0)
+    blur = (1.0 + sides.near_radius.abs()) / (1.0 + sides.far_radius.abs())
+    takes = torch.where(color.amax(1) > WHITE, 1.0, blur.clamp(min=1.0))[:, None]
+    missing = (color - near * sides.near_color - far * sides.far_color) / (
+        takes * near**2 + far**2
+    )
+    near_color = (sides.near_color + takes * near * missing).clamp(min=0.0)
     return near_color, (sides.far_color + far * missing).clamp(min=0.0)
