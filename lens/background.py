@@ -15,8 +15,11 @@ from .depth import pull_push
 from .dilation import dilated
 from .nearest import NONE, nearest_of
 
-# The background is continued from pixels this close (px) to a depth edge.
-SOURCE_REACH = 1
+# The background is continued from pixels this close (px) to a depth edge that are not on it: those
+# hold light of the foreground.
+SOURCE_REACH = 2
+# At this distance (px) a copy of such a pixel counts half as much as next to it.
+COPY_REACH = 8.0
 # Edge pixels brighter than this (linear light) have a light in them, which does not go on.
 WHITE = 1.0
 # Behind what is nearer by at least this blur radius (px), the background is continued.
@@ -47,9 +50,9 @@ def continued_background(
 ) -> Background:
     """Continue what is farther behind what is nearer, as far as the widest blur can see.
 
-    The radius is that of the nearest pixel beside the silhouette. The colour is the mean of that
-    pixel's and of a smooth fill: a copy has texture and streaks, a smooth fill has neither, and the
-    truth is in between.
+    The radius is that of the nearest pixel beside the silhouette. The colour is a mean of that
+    pixel's and of a smooth fill: a copy goes on without a seam, but in streaks, which the fill has
+    not. So the copy counts less the farther away it was taken.
 
     Args:
         image: linear light `[B,C,H,W]`.
@@ -67,7 +70,7 @@ def continued_background(
     near_edge = dilated(is_edge, reach_of(max_radius))
     silhouette = dilated(radius, SOURCE_REACH + 1)
     is_mixed_light = is_edge & (image.amax(1, keepdim=True) > WHITE)
-    beside = dilated(is_edge, SOURCE_REACH) & (silhouette - radius > LEAST_GAP) & ~is_mixed_light
+    beside = dilated(is_edge, SOURCE_REACH) & ~is_edge & (silhouette - radius > LEAST_GAP)
     for index in range(len(image)):
         one = slice(index, index + 1)
         farther = _Farther(image[index], fill_levels(max_radius))
@@ -184,25 +187,35 @@ class _Farther:
         return nearest_of(cells, wanted, self.levels, self.width)
 
     def color_at(self, wanted: Tensor, nearest: Tensor) -> Tensor:
-        """`[C,N]`: the mean of the nearest pixel and of a smooth fill."""
+        """`[C,N]`: a mean of the nearest pixel and of a smooth fill."""
         count = self.sums[:, -1:]
         means = (self.sums / count.clamp(min=1.0)).T.reshape(
             1, -1, self.cell_rows, self.cell_columns
         )
         known = (count > 0).to(means.dtype).view(1, 1, self.cell_rows, self.cell_columns)
         smooth = pull_push(means, known, self.levels - 1)[0]
-        mixed = self.pixels[nearest].T + self._between_cells(smooth, wanted)
+        copy = self.pixels[nearest].T * self._weight_of_copy(wanted, nearest)
+        mixed = copy + self._between_cells(smooth, wanted)
         return mixed[:-1] / mixed[-1:]
 
-    def _cell(self, pixels: Tensor) -> Tensor:
+    def _weight_of_copy(self, wanted: Tensor, nearest: Tensor) -> Tensor:
+        """`[N]`: how much a copy counts in comparison with the smooth fill."""
+        row, column = self._place(wanted)
+        other_row, other_column = self._place(nearest)
+        square = (row - other_row).square() + (column - other_column).square()
+        return 1.0 / (1.0 + square / COPY_REACH**2)
+
+    def _place(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         row = torch.div(pixels, self.width, rounding_mode="floor")
-        column = pixels - row * self.width
+        return row, pixels - row * self.width
+
+    def _cell(self, pixels: Tensor) -> Tensor:
+        row, column = self._place(pixels)
         return (row >> 1) * self.cell_columns + (column >> 1)
 
     def _between_cells(self, cells: Tensor, wanted: Tensor) -> Tensor:
         """Bilinear values `[C,N]` of `[C,h,w]` at pixels."""
-        row = torch.div(wanted, self.width, rounding_mode="floor")
-        column = wanted - row * self.width
+        row, column = self._place(wanted)
         # A pixel's centre is a quarter of a cell from its own cell's.
         beside_row = ((row >> 1) + 2 * (row & 1) - 1).clamp(0, self.cell_rows - 1)
         beside_column = ((column >> 1) + 2 * (column & 1) - 1).clamp(0, self.cell_columns - 1)
