@@ -14,8 +14,8 @@ from ..lens.aperture import CIRCLE, Aperture
 from ..lens.depth import Depth
 from ..lens.depth_sequence import DepthStabilizer
 from ..lens.focus import Focus
+from ..lens.focus_areas import Area
 from ..lens.focus_path import FocusPath
-from ..lens.focus_points import Point
 from ..lens.highlights import Highlights
 from ..lens.image import check_finite, without_negative_light
 from ..lens.optics import Camera
@@ -42,7 +42,7 @@ def render_frames(
     disparities: Map | Iterable[Map] | None = None,
     depth_model: str | Path | None = None,
     focus: Focus | FocusPath | None = None,
-    focus_point: Point | Sequence[Point] | None = None,
+    focus_point: Area | Sequence[Area] | None = None,
     focus_distance: float | None = None,
     focus_disparity: float | None = None,
     focus_range: float = 0.0,
@@ -151,7 +151,7 @@ def _of_frame(
 
 def _focus(
     focus: Focus | FocusPath | None,
-    focus_point: Point | Sequence[Point] | None,
+    focus_point: Area | Sequence[Area] | None,
     focus_distance: float | None,
     focus_disparity: float | None,
     focus_range: float,

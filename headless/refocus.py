@@ -26,7 +26,7 @@ from ..models.refocus.model import RefocusModel
 from ..models.refocus.photo import Estimate
 from ..models.refocus.sampling import Sampling, Watch
 from .estimation import estimated
-from .render import Array, Map, Point, choose_focus, exactly_one, opened, scene_from
+from .render import Area, Array, Map, choose_focus, exactly_one, opened, scene_from
 
 OnProgress = Callable[[float], None]
 
@@ -92,7 +92,7 @@ def refocus_photo(
     disparity: Map | None = None,
     depth_model: str | Path = AUTOMATIC,
     focus: Focus | None = None,
-    focus_point: Point | Sequence[Point] | None = None,
+    focus_point: Area | Sequence[Area] | None = None,
     focus_mask: Map | None = None,
     focus_distance: float | None = None,
     focus_disparity: float | None = None,

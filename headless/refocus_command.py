@@ -111,9 +111,9 @@ def _check_diffcamera(options: argparse.Namespace) -> None:
     if options.focus is None or options.bokeh_level is None:
         advice = "Give --focus X,Y and --bokeh-level K with it."
         raise InputError("--diffcamera-adapter", "another focus or strength beside it", advice)
-    if len(options.focus) != 1:
-        received = f"{len(options.focus)} points with DiffCamera"
-        raise InputError("--focus", received, "Give one.")
+    if len(options.focus) != 1 or len(options.focus[0]) != 2:
+        received = "several points or a region with DiffCamera"
+        raise InputError("--focus", received, "Give one point.")
     if options.lens or options.sharp or options.all_pixels:
         received = "--lens, --sharp or --all-pixels beside it"
         raise InputError("--diffcamera-adapter", received, "Leave them out.")

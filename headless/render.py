@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from ..lens.aperture import CIRCLE, Aperture
 from ..lens.defocus import Defocus, defocus_from_bokeh_level, defocus_from_camera
 from ..lens.depth import Depth
 from ..lens.focus import Focus, focus_on_mask
-from ..lens.focus_points import Point, focus_on_points
+from ..lens.focus_areas import Area, focus_on_areas
 from ..lens.highlights import Highlights, compress_highlights, in_pictures, recover_highlights
 from ..lens.image import check_finite, to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
@@ -35,7 +35,7 @@ def render(
     disparity: Map | None = None,
     depth_model: str | Path | None = None,
     focus: Focus | None = None,
-    focus_point: Point | Sequence[Point] | None = None,
+    focus_point: Area | Sequence[Area] | None = None,
     focus_mask: Map | None = None,
     focus_distance: float | None = None,
     focus_disparity: float | None = None,
@@ -64,8 +64,9 @@ def render(
         disparity: relative disparity instead, larger is nearer, scaled to 0..1 if outside.
         depth_model: a network that estimates the depth instead, as in `estimate_depth`.
         focus: a `Focus`, such as a focus pull with one plane per frame.
-        focus_point: (x, y) as fractions of width and height, from the top left; or several such
-            points, all of which are sharp while the first is in the focus plane.
+        focus_point: (x, y) as fractions of width and height, from the top left; or a region
+            (left, top, right, bottom), whose median depth counts; or several of them, all of which
+            are sharp while the first is in the focus plane.
         focus_mask: `[H,W]` or `[B,H,W]`, the subject where above 0.5.
         focus_distance: metres.
         focus_disparity: 1/m for metric depth, 0..1 (1 = nearest) for relative.
@@ -174,19 +175,27 @@ def check_kinds(camera: object, aperture: object, highlights: object, focus_poin
         if value is not None and not isinstance(value, kind):
             raise InputError(subject, repr(value), f"Give a focuspuller.{kind.__name__}.")
     if focus_point is not None:
-        _points(focus_point)
+        _areas(focus_point)
 
 
-def _points(focus_point: object) -> list[Point]:
-    """One or several points as a list."""
+def _areas(focus_point: Any) -> list[Area]:
+    """One or several points and regions as a list."""
     try:
-        points = np.asarray(focus_point, np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
-        points = np.empty((0, 2))
-    if not len(points):
-        advice = "Give (x, y) as fractions, 0..1, or a list of such points."
-        raise InputError("focus_point", repr(focus_point), advice)
-    return [(float(x), float(y)) for x, y in points]
+        listed = [focus_point] if np.ndim(focus_point[0]) == 0 else focus_point
+        return [_area(*map(float, area)) for area in listed]
+    except (TypeError, ValueError, IndexError, KeyError):
+        advice = (
+            "Give (x, y) as fractions, 0..1, or a region (left, top, right, bottom), or a list of "
+            "them."
+        )
+        raise InputError("focus_point", repr(focus_point), advice) from None
+
+
+def _area(x: float, y: float, *end: float) -> Area:
+    if not end:
+        return x, y
+    right, bottom = end
+    return x, y, right, bottom
 
 
 def scene_from(depth: Map | Depth | None, disparity: Map | None) -> Depth:
@@ -204,7 +213,7 @@ def choose_focus(
     scene: Depth,
     *,
     focus: Focus | None = None,
-    focus_point: Point | Sequence[Point] | None = None,
+    focus_point: Area | Sequence[Area] | None = None,
     focus_mask: Map | None = None,
     focus_distance: float | None = None,
     focus_disparity: float | None = None,
@@ -222,7 +231,7 @@ def choose_focus(
     if focus is not None:
         return focus
     if focus_point is not None:
-        return focus_on_points(scene, _points(focus_point), focus_range)
+        return focus_on_areas(scene, _areas(focus_point), focus_range)
     if focus_mask is not None:
         return focus_on_mask(scene, planar_map(focus_mask, "focus_mask"), focus_range)
     if focus_distance is not None:

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..lens.depth import Depth
 from ..lens.drbokeh import DrBokehOptions
 from ..lens.focus import Focus
-from ..lens.focus_points import Point
+from ..lens.focus_areas import Area
 from ..lens.highlights import Highlights
 from ..lens.optics import Camera, f_number_for_bokeh_level
 from ..lens.render import DEFAULT_LENS, LENSES, Lens
@@ -38,7 +38,14 @@ from .depth_options import (
 )
 from .find_focus_options import add_find_focus_options, check_find_focus, found_focus
 from .render import choose_focus, render
-from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe, timeline
+from .sequence_options import (
+    add_sequence_options,
+    area,
+    check_single,
+    is_sequence,
+    keyframe,
+    timeline,
+)
 from .settings import BOOLEANS
 
 # Options that are files: networks, and Dr.Bokeh's pictures.
@@ -222,9 +229,9 @@ def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> Any:
     places.add_argument(
         "--focus",
         metavar="X,Y",
-        type=_points,
-        help="a point, as fractions from the top left; more that shall be sharp too after "
-        'semicolons, "0.3,0.4; 0.6,0.5"',
+        type=_areas,
+        help="a point, as fractions from the top left, or a region LEFT,TOP,RIGHT,BOTTOM, whose "
+        'median depth counts; more that shall be sharp too after semicolons, "0.3,0.4; 0.6,0.5"',
     )
     places.add_argument("--focus-mask", metavar="FILE", type=Path, help="a subject, white in FILE")
     places.add_argument("--focus-distance", metavar="M", type=float, help="metres")
@@ -318,16 +325,8 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _points(text: str) -> list[Point]:
-    return [_point(pair) for pair in text.split(";")]
-
-
-def _point(text: str) -> Point:
-    try:
-        x, y = (float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not X,Y, such as 0.4,0.3") from None
-    return x, y
+def _areas(text: str) -> list[Area]:
+    return [area(part) for part in text.split(";")]
 
 
 def open_photo(path: Path) -> Photo:

@@ -10,10 +10,13 @@ from typing import Any
 from ..errors import InputError
 from ..lens.depth import Depth
 from ..lens.focus import Focus
+from ..lens.focus_areas import Area
 from ..lens.focus_path import FocusPath, Place
 from ..lens.rack_focus import RackFocus
 from ..photo.frames import has_number, is_pattern
 from ..photo.video import DEFAULT_CRF, VIDEO_SUFFIXES
+
+AREA_FORM = "X,Y or LEFT,TOP,RIGHT,BOTTOM"
 
 
 def add_sequence_options(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +29,8 @@ def add_sequence_options(parser: argparse.ArgumentParser) -> None:
         "--focus-to",
         metavar="PLACE",
         type=_place,
-        help="pull the focus there over all frames: X,Y is a point, 2.5m metres, 0.4 disparity",
+        help="pull the focus there over all frames: X,Y is a point, LEFT,TOP,RIGHT,BOTTOM a "
+        "region, 2.5m metres, 0.4 disparity",
     )
     group.add_argument(
         "--f-number-to", metavar="N", type=float, help="f-number of the last frame, in even stops"
@@ -74,6 +78,20 @@ def add_resume_option(parser: Any) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="leave out frames whose result exists already"
     )
+
+
+def area(text: str) -> Area:
+    """X,Y or LEFT,TOP,RIGHT,BOTTOM, an argument type. What is outside is refused later."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    match numbers:
+        case [x, y]:
+            return x, y
+        case [left, top, right, bottom]:
+            return left, top, right, bottom
+    raise argparse.ArgumentTypeError(f"{text!r} is not {AREA_FORM}, such as 0.4,0.3")
 
 
 def keyframe(text: str) -> tuple[int, Place]:
@@ -145,16 +163,15 @@ def timeline(text: str) -> RackFocus:
 
 
 def _place(text: str) -> Place:
-    """A point X,Y, metres 2.5m, or a disparity in the unit of the depth."""
+    """A point or region, metres 2.5m, or a disparity in the unit of the depth."""
+    if "," in text:
+        return area(text)
     try:
-        if "," in text:
-            x, y = (float(part) for part in text.split(","))
-            return x, y
         if text.endswith("m"):
             return Focus.at_distance(float(text[:-1]))
         disparity = float(text)
     except ValueError:
-        message = f"{text!r} is no place to focus on: X,Y or 2.5m or a disparity"
+        message = f"{text!r} is no place to focus on: {AREA_FORM} or 2.5m or a disparity"
         raise argparse.ArgumentTypeError(message) from None
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

@@ -14,11 +14,12 @@ import torch
 
 from ..errors import InputError
 from .depth import Depth
-from .focus import Easing, Focus, eased, focus_on_point
+from .focus import Easing, Focus, eased
+from .focus_areas import Area, focus_on_area
 
-# What to focus on in a frame: a point (x, y) as fractions from the top left, a focus that is known
-# already, or a function that finds it in the frame's depth.
-Place = tuple[float, float] | Focus | Callable[[Depth], Focus]
+# What to focus on in a frame: a point or a region, a focus that is known already, or a function
+# that finds it in the frame's depth.
+Place = Area | Focus | Callable[[Depth], Focus]
 
 # Part of the way to its measured depth that a followed focus moves per frame: it settles within a
 # few frames, and noise in the depth does not make it tremble.
@@ -36,7 +37,7 @@ class FocusPath:
         keyframes: (frame index, place), in any order.
         easing: "smooth" starts and stops each move gently, "linear" does not.
         follows: measure the places in every frame; else once, in the first.
-        width: span of disparity that stays sharp around a point.
+        width: span of disparity that stays sharp around a point or region.
 
     Raises:
         InputError: no keyframes, two on one frame, or a frame before the first.
@@ -65,7 +66,7 @@ class FocusPath:
     def _found(self, place: Place, depth: Depth) -> Focus:
         if isinstance(place, Focus):
             return place
-        return place(depth) if callable(place) else focus_on_point(depth, *place, self.width)
+        return place(depth) if callable(place) else focus_on_area(depth, place, self.width)
 
 
 class FocusFollower:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..lens.depth import Depth
 from ..lens.focus import Easing, Focus, continue_pull, focus_on_mask
-from ..lens.focus_points import focus_on_points, points_from_text
+from ..lens.focus_areas import areas_from_text, focus_on_areas, region_from_text
 from ..lens.image import mask_to_planar
 from .comfy import has_browser, io
 from .node import CATEGORY, names_node, renames
@@ -44,7 +44,8 @@ class FocusPoint(io.ComfyNode):
             node_id="FocusPullerFocusPoint",
             display_name="Focus Point",
             category=CATEGORY,
-            description="Focuses on whatever is at one point of the picture. Click it in the node.",
+            description="Focuses on whatever is at a point or in a region of the picture. "
+            "Click it in the node.",
             # So that it can be run alone, to see the depth before anything is rendered.
             is_output_node=True,
             inputs=[
@@ -72,8 +73,16 @@ class FocusPoint(io.ComfyNode):
                     "also_sharp",
                     default="",
                     optional=True,
-                    tooltip="More points that shall be sharp, as x,y pairs: 0.2,0.4; 0.7,0.5. "
-                    "The sharp range then reaches from the farthest to the nearest point.",
+                    tooltip="More places that shall be sharp: points x,y and regions "
+                    "left,top,right,bottom, such as 0.2,0.4; 0.6,0.3,0.8,0.5. The sharp range then "
+                    "reaches from the farthest to the nearest of them.",
+                ),
+                io.String.Input(
+                    "region",
+                    default="",
+                    optional=True,
+                    tooltip="A rectangle to focus on in place of x and y: left,top,right,bottom, "
+                    "such as 0.6,0.3,0.8,0.5. The median depth in it counts. Empty: the point.",
                 ),
             ],
             outputs=[FocusSocket.Output(display_name="focus")],
@@ -81,13 +90,20 @@ class FocusPoint(io.ComfyNode):
 
     @classmethod
     @names_node
-    @renames(focus_point="x, y", points="also_sharp")
+    @renames(focus_point="x, y")
     def execute(
-        cls, depth: Depth, x: float, y: float, focus_range: float, also_sharp: str = ""
+        cls,
+        depth: Depth,
+        x: float,
+        y: float,
+        focus_range: float,
+        also_sharp: str = "",
+        region: str = "",
     ) -> io.NodeOutput:
         depth = expect(depth, Depth, "depth", DEPTH_ADVICE)
-        points = [(x, y), *points_from_text(also_sharp)]
-        focus = focus_on_points(depth, points, focus_range)
+        first = region_from_text(region, "region") or (x, y)
+        areas = [first, *areas_from_text(also_sharp, "also_sharp")]
+        focus = focus_on_areas(depth, areas, focus_range)
         seen = shown(cls, text=focus_text(focus))
         if has_browser():
             seen |= depth_for_browser(depth)

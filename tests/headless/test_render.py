@@ -79,6 +79,16 @@ class TestArrays:
         alone = fp.render(image, metres, focus_point=near, **options)
         assert np.abs(alone - image).max() > 0.1
 
+    def test_a_region_is_a_place_to_focus_on(self, image, metres):
+        metres = np.where(np.arange(WIDTH) < WIDTH // 2, 1.0, 4.0)[None].repeat(HEIGHT, 0)
+        options = {"bokeh_level": 12.0, "lens": "taf"}
+        right = fp.render(image, metres, focus_point=(0.4, 0.0, 1.0, 1.0), **options)
+        np.testing.assert_array_equal(
+            right, fp.render(image, metres, focus_distance=4.0, **options)
+        )
+        both = fp.render(image, metres, focus_point=[(0.6, 0, 1, 1), (0.25, 0.5)], **options)
+        np.testing.assert_allclose(both, image, atol=1e-5)
+
     @pytest.mark.parametrize("points", [[], (0.5,), "middle", [(0.5, 0.5), (0.5,)]])
     def test_focus_points_that_are_none_are_refused(self, image, metres, points):
         with pytest.raises(InputError, match="focus_point"):

@@ -80,6 +80,7 @@ class TestRender:
         [
             (["--focus", "0.9,0.2"], {"focus_point": (0.9, 0.2)}),
             (["--focus", "0.9,0.2; 0.1,0.2"], {"focus_point": [(0.9, 0.2), (0.1, 0.2)]}),
+            (["--focus", "0,0.2,0.4,1"], {"focus_point": (0, 0.2, 0.4, 1)}),
             (["--focus-distance", "2.5"], {"focus_distance": 2.5}),
             (
                 ["--focus-distance", "3", "--focus-range", "1"],

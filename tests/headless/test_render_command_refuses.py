@@ -112,6 +112,7 @@ class TestRefuses:
         [
             (["--focus", "1.2,0.5"], "focus_point: received (1.2, 0.5)"),
             (["--focus", "nan,0.5"], "focus_point: received (nan, 0.5)"),
+            (["--focus", "0.4,0.2,0.2,0.5"], "focus_region: received (0.4, 0.2, 0.2, 0.5)"),
             (["--focus-distance", "0"], "focus_distance: received 0.0"),
             (["--focus-mask", "black.png"], "mask: received an empty mask"),
         ],

@@ -95,8 +95,9 @@ class TestFrames:
         assert cli("frames", "--depth", "maps", *NEAR, *STRENGTH, "-o", "out").code == 0
         assert names("out/*") == [f"out/{index + 9:04}.png" for index in range(FRAMES)]
 
-    def test_a_photo_becomes_a_focus_pull(self, cli):
-        ends = ["--focus", "0.02,0.5", "--focus-to", "0.98,0.5", "--easing", "linear"]
+    @pytest.mark.parametrize("far_end", ["0.98,0.5", "0.97,0.4,1,0.6"])
+    def test_a_photo_becomes_a_focus_pull(self, cli, far_end):
+        ends = ["--focus", "0.02,0.5", "--focus-to", far_end, "--easing", "linear"]
         count = ["--frames", "5", "-o", "out/%d.png"]
         assert cli("frames/0009.png", "--depth", "metres.npy", *ends, *STRENGTH, *count).code == 0
         image = load_photo("frames/0009.png").image
@@ -296,6 +297,7 @@ class TestRefusals:
             ["--timeline", "0: far away"],
             ["--timeline", "0: 2m", *NEAR],
             ["--focus-to", "here", *NEAR],
+            ["--focus-to", "0.1,0.2,0.3", *NEAR],
             ["--fps", "0", *NEAR],
         ],
     )

@@ -66,6 +66,22 @@ class TestFocusPoint:
         assert "semicolons" in refuses(FocusPoint, "also_sharp", **values, also_sharp="left")
         assert "0..1" in refuses(FocusPoint, "also_sharp", **values, also_sharp="0.5,2")
 
+    def test_a_region_takes_the_place_of_the_point(self, near_and_far):
+        focus = FocusPoint.execute(
+            near_and_far,
+            x=0.75,
+            y=0.5,
+            focus_range=0.0,
+            also_sharp="0.6,0,1,1",
+            region="0,0.1,0.4,0.9",
+        )[0]
+        assert focus.distance_m.tolist() == [1.0]
+        assert (focus.near.tolist(), focus.far.tolist()) == ([1.0], [0.25])
+
+    def test_a_region_that_is_none_is_refused(self, near_and_far, refuses):
+        values = {"depth": near_and_far, "x": 0.5, "y": 0.5, "focus_range": 0.0}
+        assert "left, top" in refuses(FocusPoint, "region", **values, region="0.5,0.5")
+
     def test_one_pixel_can_be_focused_on(self):
         depth = Depth.from_metres(torch.full((1, 1, 1, 1), 3.0))
         focus = FocusPoint.execute(depth, x=1.0, y=1.0, focus_range=0.0)[0]

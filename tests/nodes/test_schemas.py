@@ -107,7 +107,7 @@ INPUT_IDS = {
     ],
     "FocusPullerFocusDistance": ["distance", "unit", "focus_range"],
     "FocusPullerFocusFromMask": ["depth", "mask", "focus_range"],
-    "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range", "also_sharp"],
+    "FocusPullerFocusPoint": ["depth", "x", "y", "focus_range", "also_sharp", "region"],
     "FocusPullerFocusPull": ["start", "end", "frames", "easing"],
     "FocusPullerGenerateAllInFocus": [
         *["prompt", "width", "height", "seed", "batch", "steps", "guidance", "conditioning"],
