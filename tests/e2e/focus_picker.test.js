@@ -32,6 +32,38 @@ async function clickAt(x, y) {
   await comfy.page.mouse.click(place.x, place.y);
 }
 
+/**
+ * Drag from one place of the picture to another.
+ * @param {[number, number]} start
+ * @param {[number, number]} end
+ * @param {string} [held] A key.
+ */
+async function drag(start, end, held) {
+  const [from, to] = [await onScreen(stage(), ...start), await onScreen(stage(), ...end)];
+  const { keyboard, mouse } = comfy.page;
+  if (held) await keyboard.down(held);
+  await mouse.move(from.x, from.y);
+  await mouse.down();
+  await mouse.move(to.x, to.y, { steps: 6 });
+  await mouse.up();
+  if (held) await keyboard.up(held);
+}
+
+/** Left, top, right and bottom of the region that is focused on. */
+async function region() {
+  const { region: text } = await comfy.widgets(POINT);
+  return text.split(",").map(Number);
+}
+
+/**
+ * @param {number[]} found
+ * @param {number[]} expected
+ */
+function expectNear(found, expected) {
+  expect(found).toHaveLength(expected.length);
+  found.forEach((value, index) => expect(value).toBeCloseTo(expected[index], 2));
+}
+
 /** Until the photo is on the canvas. */
 async function shown() {
   await expect.poll(() => coloursOn(stage())).toBeGreaterThan(50);
@@ -69,12 +101,7 @@ describe.each([
 
   test("dragging moves it along, and not the node", async () => {
     const before = await comfy.evaluate((app, id) => [...app.graph.getNodeById(id).pos], POINT);
-    const [from, to] = [await onScreen(stage(), 0.5, 0.5), await onScreen(stage(), 0.7, 0.3)];
-    await comfy.page.mouse.move(from.x, from.y);
-    await comfy.page.mouse.down();
-    await comfy.page.mouse.move((from.x + to.x) / 2, to.y, { steps: 4 });
-    await comfy.page.mouse.move(to.x, to.y, { steps: 4 });
-    await comfy.page.mouse.up();
+    await drag([0.5, 0.5], [0.7, 0.3]);
     const { x, y } = await comfy.widgets(POINT);
     expect(x).toBeCloseTo(0.7, 2);
     expect(y).toBeCloseTo(0.3, 2);
@@ -169,15 +196,91 @@ describe.each([
     expect((await comfy.widgets(POINT)).also_sharp).toBe("");
   });
 
+  test("a region that is drawn shall be sharp too, and is the focus when it is the only one", async () => {
+    await drag([0.15, 0.65], [0.35, 0.85], "Alt");
+    expectNear((await comfy.widgets(POINT)).also_sharp.split(",").map(Number), [
+      ...[0.15, 0.65, 0.35, 0.85],
+    ]);
+    await comfy.page.keyboard.press("n");
+    await comfy.page.keyboard.press("Delete");
+    expectNear(await region(), [0.15, 0.65, 0.35, 0.85]);
+    expect((await comfy.widgets(POINT)).also_sharp).toBe("");
+    await expect.poll(() => readout().textContent()).toMatch(/focus 0\.6\d+ m$/);
+  });
+
+  test("a region is moved and resized with the pointer", async () => {
+    await comfy.page.getByRole("button", { name: "Focus on a region" }).click();
+    expectNear(await region(), [0.4, 0.4, 0.6, 0.6]);
+    await drag([0.52, 0.5], [0.32, 0.7]);
+    expectNear(await region(), [0.2, 0.6, 0.4, 0.8]);
+    await drag([0.4, 0.8], [0.5, 0.9]);
+    expectNear(await region(), [0.2, 0.6, 0.5, 0.9]);
+    const { x, y } = await comfy.widgets(POINT);
+    expectNear([x, y], [0.35, 0.75]);
+  });
+
+  test("keys make, move, resize and remove a region, and say where it is", async () => {
+    const spoken = () => comfy.page.locator(".focus-puller [role=status]").textContent();
+    await stage().focus();
+    await comfy.page.keyboard.press("r");
+    expect(await region()).toEqual([0.4, 0.4, 0.6, 0.6]);
+    expect(await spoken()).toMatch(/^Focus region: 40 % to 60 % across, 40 % to 60 % down/);
+    await comfy.page.keyboard.press("Shift+ArrowRight");
+    await comfy.page.keyboard.press("c");
+    await comfy.page.keyboard.press("Shift+ArrowUp");
+    expect(await region()).toEqual([0.45, 0.35, 0.65, 0.6]);
+    expect(await spoken()).toMatch(/^Top left of the focus region: 45 % across, 35 % down/);
+    await comfy.page.keyboard.press("a");
+    await comfy.page.keyboard.press("n");
+    await comfy.page.keyboard.press("Delete");
+    const { region: none, also_sharp: others, x } = await comfy.widgets(POINT);
+    expect([none, others, x]).toEqual(["", "", 0.6]);
+  });
+
+  test("a region survives export, saving, resizing, copying, undo and redo", async () => {
+    await stage().focus();
+    await comfy.page.keyboard.press("r");
+    await drag([0.6, 0.4], [0.7, 0.3]);
+    const drawn = (await comfy.widgets(POINT)).region;
+    expectNear(drawn.split(",").map(Number), [0.4, 0.3, 0.7, 0.6]);
+    expect((await comfy.prompt())[POINT].inputs.region).toBe(drawn);
+    await comfy.evaluate((app, id) => app.graph.getNodeById(id).setSize([600, 700]), POINT);
+    expect((await comfy.widgets(POINT)).region).toBe(drawn);
+    await comfy.page.waitForTimeout(500); // the frontend takes a mouse button's state a moment later
+    await drag([0.55, 0.45], [0.35, 0.45]);
+    expect((await comfy.widgets(POINT)).region).not.toBe(drawn);
+    await comfy.page.mouse.click(1200, 900);
+    await comfy.page.keyboard.press("Control+z");
+    await expect.poll(async () => (await comfy.widgets(POINT)).region).toBe(drawn);
+    await comfy.page.keyboard.press("Control+y");
+    await expect.poll(async () => (await comfy.widgets(POINT)).region).not.toBe(drawn);
+    const moved = (await comfy.widgets(POINT)).region;
+    const saved = await comfy.evaluate((app) => app.graph.serialize());
+    await comfy.load(saved);
+    expect((await comfy.widgets(POINT)).region).toBe(moved);
+    expect(await copyOfPoint()).toMatchObject({ region: moved });
+  });
+
+  test("the node runs with a region and finds what the picture says", async () => {
+    await clickAt(0.24, 0.75);
+    await comfy.page.keyboard.press("r");
+    await expect.poll(() => readout().textContent()).toMatch(/focus [\d.]+ m$/);
+    const said = await readout().textContent();
+    const outputs = await comfy.run();
+    expect(said).toContain(`focus ${outputs[POINT].text[0]}`);
+  });
+
   test("what is picked is exported, saved and loaded, the picker itself is not", async () => {
     await clickAt(0.25, 0.75);
     const picked = await comfy.widgets(POINT);
     const { inputs } = (await comfy.prompt())[POINT];
-    expect(Object.keys(inputs).sort()).toEqual(["also_sharp", "depth", "focus_range", "x", "y"]);
+    expect(Object.keys(inputs).sort()).toEqual([
+      ...["also_sharp", "depth", "focus_range", "region", "x", "y"],
+    ]);
     expect([inputs.x, inputs.y]).toEqual([picked.x, picked.y]);
     const saved = await comfy.evaluate((app) => app.graph.serialize());
     const node = saved.nodes.find((/** @type {any} */ each) => each.id === POINT);
-    expect(node.widgets_values.slice(0, 4)).toEqual([picked.x, picked.y, 0, ""]);
+    expect(node.widgets_values.slice(0, 5)).toEqual([picked.x, picked.y, 0, "", ""]);
     await comfy.load(saved);
     const { x, y } = await comfy.widgets(POINT);
     expect([x, y]).toEqual([picked.x, picked.y]);
@@ -197,15 +300,7 @@ describe.each([
   test("a copy has the same point", async () => {
     await clickAt(0.25, 0.75);
     const picked = await comfy.widgets(POINT);
-    const copied = await comfy.evaluate((app, id) => {
-      app.canvas.selectItems([app.graph.getNodeById(id)]);
-      app.canvas.copyToClipboard();
-      app.canvas.pasteFromClipboard();
-      return Math.max(...app.graph._nodes.map((/** @type {any} */ node) => node.id));
-    }, POINT);
-    expect(copied).not.toBe(POINT);
-    const { x, y } = await comfy.widgets(copied);
-    expect([x, y]).toEqual([picked.x, picked.y]);
+    expect(await copyOfPoint()).toMatchObject({ x: picked.x, y: picked.y });
   });
 
   test("a point that comes through a link cannot be moved here", async () => {
@@ -222,6 +317,18 @@ describe.each([
   });
 });
 
+/** Values of a copy of Focus Point. */
+async function copyOfPoint() {
+  const copied = await comfy.evaluate((app, id) => {
+    app.canvas.selectItems([app.graph.getNodeById(id)]);
+    app.canvas.copyToClipboard();
+    app.canvas.pasteFromClipboard();
+    return Math.max(...app.graph._nodes.map((/** @type {any} */ node) => node.id));
+  }, POINT);
+  expect(copied).not.toBe(POINT);
+  return comfy.widgets(copied);
+}
+
 /** Pixels in the colour of the peaking. */
 async function greenPixels() {
   const pixels = await pixelsOn(stage());
@@ -237,6 +344,23 @@ describe("on a touch screen", () => {
     const { x, y } = await comfy.widgets(POINT);
     expect(x).toBeCloseTo(0.25, 2);
     expect(y).toBeCloseTo(0.75, 2);
+  });
+
+  test("a finger draws a region after +", async () => {
+    await comfy.page.getByRole("button", { name: "Add a point, or drag a region" }).tap();
+    const [from, to] = [await onScreen(stage(), 0.2, 0.2), await onScreen(stage(), 0.4, 0.5)];
+    const touch = await comfy.page.context().newCDPSession(comfy.page);
+    const send = (/** @type {any} */ type, /** @type {{ x: number, y: number }[]} */ ...at) =>
+      touch.send("Input.dispatchTouchEvent", { type, touchPoints: at });
+    await send("touchStart", from);
+    for (const part of [0.3, 0.7, 1]) {
+      const between = (/** @type {"x" | "y"} */ axis) =>
+        from[axis] + part * (to[axis] - from[axis]);
+      await send("touchMove", { x: between("x"), y: between("y") });
+    }
+    await send("touchEnd");
+    const { also_sharp: drawn } = await comfy.widgets(POINT);
+    expectNear(drawn.split(",").map(Number), [0.2, 0.2, 0.4, 0.5]);
   });
 
   test("two fingers zoom, and leave the focus to one", async () => {

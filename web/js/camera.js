@@ -3,6 +3,7 @@
 
 import { LensBarrel } from "./camera/barrel.js";
 import { focusedNodes, numbersOf, noteOf } from "./camera/sources.js";
+import { areasOfNode } from "./shared/areas.js";
 import {
   addElement,
   after,
@@ -17,7 +18,7 @@ import {
   uiOf,
   widgetOf,
 } from "./shared/comfy.js";
-import { disparityAt, loadDepth } from "./shared/depth_map.js";
+import { disparityOf, loadDepth } from "./shared/depth_map.js";
 import { useStyles } from "./shared/elements.js";
 
 /** @typedef {import("./shared/comfy.js").ComfyNode} ComfyNode */
@@ -143,8 +144,9 @@ class NodeBarrel {
     const url = sent ? fileUrl(sent.picture) : source && photoUrl(source, "depth");
     const depth = url ? await this._load(url, () => loadDepth(url, sent)) : null;
     if (!depth?.isMetric) return null;
-    const [x, y] = ["x", "y"].map((name) => Number(widgetOf(node, name)?.value));
-    return 1 / disparityAt(depth, { x, y });
+    const [x, y, region] = ["x", "y", "region"].map((name) => widgetOf(node, name)?.value);
+    const [first] = areasOfNode({ x, y, region, also_sharp: "" });
+    return 1 / disparityOf(depth, first);
   }
 
   /**

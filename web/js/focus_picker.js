@@ -1,5 +1,5 @@
-// Puts the focus picker on Focus Point: its picture and depth come from the graph, its points are
-// the node's own widgets, so that they are saved, copied, undone and exported with it.
+// Puts the focus picker on Focus Point: its picture and depth come from the graph, its points and
+// regions are the node's own widgets, so that they are saved, copied, undone and exported with it.
 
 import { FocusPicker } from "./focus_picker/picker.js";
 import {
@@ -17,16 +17,16 @@ import {
   uiOf,
   widgetOf,
 } from "./shared/comfy.js";
+import { areasOfNode, valuesOfAreas } from "./shared/areas.js";
 import { loadDepth } from "./shared/depth_map.js";
 import { useStyles } from "./shared/elements.js";
 import { nodesBefore, pictureCandidates } from "./shared/graph.js";
 import { loadPicture } from "./shared/pixels.js";
-import { pointsFromText, stored, textOfPoints } from "./shared/points.js";
 
 /** @typedef {import("./shared/comfy.js").ComfyNode} ComfyNode */
-/** @typedef {import("./shared/view.js").Point} Point */
+/** @typedef {import("./shared/areas.js").Area} Area */
 
-const FOCUS_WIDGETS = ["x", "y", "focus_range", "also_sharp"];
+const AREA_WIDGETS = ["x", "y", "region", "also_sharp"];
 const MIN_HEIGHT_PX = 220;
 /** @type {[number, number]} */
 const START_SIZE = [320, 440];
@@ -38,7 +38,7 @@ class NodePicker {
   /** @param {ComfyNode} node */
   constructor(node) {
     this.node = node;
-    this.picker = new FocusPicker((points, isDone) => this._write(points, isDone));
+    this.picker = new FocusPicker((areas, isDone) => this._write(areas, isDone));
     this._pictureUrl = /** @type {string | null} */ (null);
     this._depthUrl = /** @type {string | null} */ (null);
     /** The settings of the nodes before when the depth was made. */
@@ -70,7 +70,7 @@ class NodePicker {
   _listen() {
     const { node } = this;
     const refresh = () => this.refresh();
-    for (const name of FOCUS_WIDGETS) {
+    for (const name of [...AREA_WIDGETS, "focus_range"]) {
       const widget = widgetOf(node, name);
       if (widget) after(widget, "callback", refresh);
     }
@@ -92,24 +92,23 @@ class NodePicker {
 
   /** The node's values into the picker. */
   _read() {
-    const [x, y, focusRange, others] = FOCUS_WIDGETS.map(
-      (name) => widgetOf(this.node, name)?.value,
-    );
-    const first = stored({ x: Number(x) || 0, y: Number(y) || 0 });
-    this.picker.setFocus([first, ...pointsFromText(others)], Number(focusRange) || 0);
-    this.picker.setEnabled(!["x", "y"].some((name) => isLinked(this.node, name)));
+    const valueOf = (/** @type {string} */ name) => widgetOf(this.node, name)?.value;
+    const [x, y, region, others] = AREA_WIDGETS.map(valueOf);
+    const areas = areasOfNode({ x, y, region, also_sharp: others });
+    this.picker.setFocus(areas, Number(valueOf("focus_range")) || 0);
+    this.picker.setEnabled(!AREA_WIDGETS.some((name) => isLinked(this.node, name)));
     this.picker.setText(this._pictureUrl ? NO_DEPTH : "");
   }
 
   /**
-   * The picker's points into the node.
-   * @param {readonly Point[]} points
+   * What is picked into the node.
+   * @param {readonly Area[]} areas
    * @param {boolean} isDone
    */
-  _write([first, ...others], isDone) {
-    setWidget(this.node, "x", first.x);
-    setWidget(this.node, "y", first.y);
-    setWidget(this.node, "also_sharp", textOfPoints(others));
+  _write(areas, isDone) {
+    for (const [name, value] of Object.entries(valuesOfAreas(areas))) {
+      setWidget(this.node, name, value);
+    }
     if (isDone) recordUndo();
   }
 

@@ -13,6 +13,11 @@ test("arrows move by the step of the node's widgets, with Shift ten times as far
   expect(pressed("ArrowDown", { shiftKey: true })).toEqual({ kind: "move", x: 0, y: 0.05 });
 });
 
+test("letters mean regions and their corners, in either case", () => {
+  expect(pressed("r")).toEqual({ kind: "region" });
+  expect(pressed("C", { shiftKey: true })).toEqual({ kind: "corner" });
+});
+
 test("plus and minus are opposites", () => {
   const [larger, smaller] = [pressed("+"), pressed("-")];
   if (larger?.kind !== "zoom" || smaller?.kind !== "zoom") throw new Error("no zoom");

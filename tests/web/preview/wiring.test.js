@@ -13,7 +13,7 @@ const READER = {
 const PHOTO = { kind: "LoadPhoto" };
 const POINT = {
   kind: "FocusPoint",
-  values: { x: 0.2, y: 0.4, focus_range: 0, also_sharp: "0.5,0.5" },
+  values: { x: 0.2, y: 0.4, focus_range: 0, also_sharp: "0.5,0.5", region: "" },
 };
 
 /**
@@ -33,10 +33,10 @@ function rendered({ focus = POINT, camera, lens, aperture, linear = false } = {}
 }
 
 describe("what is wired", () => {
-  test("all points of the focus, the level, a circle where there is no aperture", () => {
+  test("all areas of the focus, the level, a circle where there is no aperture", () => {
     expect(rendered()).toMatchObject({
       focus: {
-        points: [
+        areas: [
           { x: 0.2, y: 0.4 },
           { x: 0.5, y: 0.5 },
         ],

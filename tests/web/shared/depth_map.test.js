@@ -3,6 +3,7 @@ import {
   depthFromPixels,
   depthText,
   disparityAt,
+  disparityOf,
   sharpRange,
 } from "../../../web/js/shared/depth_map.js";
 
@@ -47,6 +48,26 @@ describe("the depth at a point", () => {
     const depth = depthMap(1000, 20, (x) => x / 1000);
     expect(disparityAt(depth, { x: 0.5, y: 0.5 })).toBeCloseTo(0.5, 6); // of 495..505
     expect(disparityAt(depth, { x: 0, y: 0.5 })).toBeCloseTo(0.002, 6); // of 0..5, the lower middle
+  });
+});
+
+describe("the depth of a region", () => {
+  test("is the median of the pixels whose middle is in it", () => {
+    const depth = depthMap(10, 10, (x, y) => x + 10 * y);
+    const whole = { left: 0, top: 0, right: 1, bottom: 1 };
+    expect(disparityOf(depth, whole)).toBe(49);
+    const part = { left: 0.24, top: 0.5, right: 0.56, bottom: 0.6 }; // columns 2 to 5 of row 5
+    expect(disparityOf(depth, part)).toBe(53);
+  });
+
+  test("is that of one pixel where it has no middle of any", () => {
+    const depth = depthMap(4, 4, (x, y) => x + 10 * y);
+    expect(disparityOf(depth, { left: 0.76, top: 0.01, right: 0.8, bottom: 0.05 })).toBe(3);
+  });
+
+  test("is that of a point for a point", () => {
+    const depth = depthMap(4, 2, (x, y) => x + 10 * y);
+    expect(disparityOf(depth, { x: 0.5, y: 0.5 })).toBe(12);
   });
 });
 

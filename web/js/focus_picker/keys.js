@@ -13,7 +13,8 @@ const DIRECTIONS = new Map([
 
 /**
  * @typedef {{ kind: "move", x: number, y: number } | { kind: "peaking" } | { kind: "remove" }
- *   | { kind: "add" } | { kind: "next" } | import("../shared/keys.js").ViewAction} Action
+ *   | { kind: "add" } | { kind: "next" } | { kind: "region" } | { kind: "corner" }
+ *   | import("../shared/keys.js").ViewAction} Action
  */
 
 /**
@@ -37,6 +38,12 @@ export function actionOf(event) {
     case "n":
     case "N":
       return { kind: "next" };
+    case "r":
+    case "R":
+      return { kind: "region" };
+    case "c":
+    case "C":
+      return { kind: "corner" };
     case "Delete":
     case "Backspace":
       return { kind: "remove" };

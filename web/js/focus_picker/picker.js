@@ -1,38 +1,39 @@
 // The focus picker: a picture to point at. Knows no ComfyUI; see ../focus_picker.js.
 
-import { depthText, disparityAt, sharpRange } from "../shared/depth_map.js";
+import { isRegion } from "../shared/areas.js";
+import { depthText, disparityAt, disparityOf, sharpRange } from "../shared/depth_map.js";
 import { button, element } from "../shared/elements.js";
 import { listenToGestures } from "../shared/gestures.js";
 import { pictureOf, pixelsOf } from "../shared/pixels.js";
-import { nearestWithin, stored } from "../shared/points.js";
 import { Stage } from "../shared/stage.js";
 import { draw } from "./drawing.js";
+import { AreaEditor } from "./editor.js";
 import { actionOf } from "./keys.js";
 import { contrastOf, peakingPixels } from "./peaking.js";
 
 /** @typedef {import("../shared/depth_map.js").DepthMap} DepthMap */
+/** @typedef {import("../shared/areas.js").Area} Area */
+/** @typedef {import("../shared/depth_map.js").SharpRange} SharpRange */
 /** @typedef {import("../shared/view.js").Point} Point */
 
-// As far from a point, in px, a press still takes hold of it.
-const REACH = 16;
 const DESCRIPTION =
-  "Focus picker. Arrow keys move the focus point, with Shift in larger steps. A adds a point that " +
-  "shall be sharp too, N goes to the next point, Delete removes it. Plus and minus zoom, 0 shows " +
-  "the whole picture, P switches focus peaking.";
+  "Focus picker. Arrow keys move the focus point, with Shift in larger steps. R makes a region of it, " +
+  "and a point again; C goes to the next corner of a region, which arrow keys move then. A adds a " +
+  "point that shall be sharp too, N goes to the next point or region, Delete removes it. Plus and " +
+  "minus zoom, 0 shows the whole picture, P switches focus peaking.";
+const CORNERS = ["Top left", "Top right", "Bottom right", "Bottom left"];
 
 export class FocusPicker {
   /**
-   * @param {(points: readonly Point[], isDone: boolean) => void} onChange Called while the user
-   *   moves points; `isDone` when a move has ended.
+   * @param {(areas: readonly Area[], isDone: boolean) => void} onChange Called while the user
+   *   moves points and regions; `isDone` when a move has ended.
    */
   constructor(onChange) {
     this._onChange = onChange;
-    /** @type {Point[]} The first is in the focus plane, the others are sharp too. */
-    this._points = [{ x: 0.5, y: 0.5 }];
-    /** As they were before the drag. */
-    this._pointsBefore = this._points;
-    this._selected = 0;
+    this._editor = new AreaEditor();
     this._focusRange = 0;
+    /** @type {SharpRange | null} Measured when it is first needed: a region has many pixels. */
+    this._range = null;
     this._isEnabled = true;
     /** @type {HTMLImageElement | null} */
     this._picture = null;
@@ -62,17 +63,30 @@ export class FocusPicker {
     this._peakingButton = button("Peaking", "Focus peaking: tint what is in focus (P)", () =>
       this._act({ kind: "peaking" }),
     );
-    this._addButton = button("+", "Add a point that shall be sharp too (A)", () => {
-      this._addsNext = !this._addsNext;
-      this._showState();
-    });
-    this._removeButton = button("−", "Remove the chosen point (Delete)", () =>
+    this._regionButton = button("▭", "Focus on a region instead of a point (R)", () =>
+      this._act({ kind: "region" }),
+    );
+    this._addButton = button(
+      "+",
+      "Add a point, or drag a region, that shall be sharp too (A)",
+      () => {
+        this._addsNext = !this._addsNext;
+        this._showState();
+      },
+    );
+    this._removeButton = button("−", "Remove the chosen point or region (Delete)", () =>
       this._act({ kind: "remove" }),
     );
     this._wholeButton = button("Fit", "Show the whole picture (0)", () =>
       this._act({ kind: "whole" }),
     );
-    const buttons = [this._peakingButton, this._addButton, this._removeButton, this._wholeButton];
+    const buttons = [
+      this._peakingButton,
+      this._regionButton,
+      this._addButton,
+      this._removeButton,
+      this._wholeButton,
+    ];
     const bar = element("div", { class: "bar" }, this._readout, ...buttons);
     this.element = element("div", { class: "focus-puller" }, this.stage.element, bar, this._spoken);
     this._listen();
@@ -97,18 +111,17 @@ export class FocusPicker {
   }
 
   /**
-   * @param {readonly Point[]} points
+   * @param {readonly Area[]} areas
    * @param {number} focusRange
    */
-  setFocus(points, focusRange) {
-    this._points = [...points];
+  setFocus(areas, focusRange) {
+    this._editor.load(areas);
     this._focusRange = focusRange;
-    this._selected = Math.min(this._selected, points.length - 1);
     this._refresh();
   }
 
   /**
-   * Whether the user may move points.
+   * Whether the user may move anything.
    * @param {boolean} isEnabled
    */
   setEnabled(isEnabled) {
@@ -133,9 +146,13 @@ export class FocusPicker {
   _listen() {
     listenToGestures(this.stage.element, {
       press: (place, event) => this._press(place, event.altKey),
-      drag: (place) => this._moveTo(this.stage.toPicture(place)),
-      release: () => this._finish(),
-      cancel: () => this._takeBack(),
+      drag: (place) => this._edit(() => this._editor.drag(this.stage.toPicture(place), place)),
+      release: () => {
+        this._editor.release();
+        this._finish();
+      },
+      // A second finger has come: the first did not mean to point.
+      cancel: () => this._editDone(() => this._editor.takeBack()),
       pan: (by) => this.stage.pan(by),
       zoom: (factor, around) => this.stage.zoom(factor, around),
       hover: (place) => this._hover(place),
@@ -151,29 +168,33 @@ export class FocusPicker {
 
   /** @param {import("./keys.js").Action} action */
   _act(action) {
-    const point = this._points[this._selected];
+    const editor = this._editor;
     switch (action.kind) {
       case "move":
-        this._moveTo({ x: point.x + action.x, y: point.y + action.y });
-        this.stage.reveal(this._points[this._selected]);
+        this._edit(() => editor.step(action));
+        this.stage.reveal(editor.place);
         return this._finish();
+      case "region":
+        return this._editDone(() => editor.changeKind());
+      case "add":
+        return this._editDone(() => editor.addBeside());
+      case "remove":
+        return this._editDone(() => editor.remove());
+      case "next":
+      case "corner":
+        if (action.kind === "next") editor.next();
+        else editor.nextCorner();
+        this.stage.reveal(editor.place);
+        this._showState();
+        return this._speak();
       case "zoom":
-        return this.stage.zoom(action.factor, this.stage.toStage(point));
+        return this.stage.zoom(action.factor, this.stage.toStage(editor.place));
       case "whole":
         return this.stage.showWhole();
       case "peaking":
         this._showsPeaking = !this._showsPeaking;
         this._showState();
         return this.stage.repaint();
-      case "add":
-        return this._add({ x: point.x + 0.05, y: point.y });
-      case "next":
-        this._selected = (this._selected + 1) % this._points.length;
-        this.stage.reveal(this._points[this._selected]);
-        this._showState();
-        return this._speak();
-      case "remove":
-        return this._remove();
     }
   }
 
@@ -182,53 +203,31 @@ export class FocusPicker {
    * @param {boolean} adds
    */
   _press(place, adds) {
-    if (!this._isEnabled) return;
-    this._pointsBefore = [...this._points];
     const point = this.stage.toPicture(place);
-    if (adds || this._addsNext) return this._add(point);
-    const places = this._points.map((each) => this.stage.toStage(each));
-    const hit = nearestWithin(places, place, REACH);
-    if (hit >= 0) this._selected = hit;
-    this._moveTo(point);
+    this._edit(() => {
+      if (adds || this._addsNext) this._editor.draw(point, place);
+      else this._editor.takeHold(point, place, (each) => this.stage.toStage(each));
+      this._addsNext = false;
+    });
   }
 
-  /** A second finger has come: the first did not mean to point. */
-  _takeBack() {
-    this._points = this._pointsBefore;
-    this._selected = Math.min(this._selected, this._points.length - 1);
-    this._refresh();
-    this._finish();
-  }
-
-  /** @param {Point} point */
-  _moveTo(point) {
+  /** @param {() => void} change */
+  _edit(change) {
     if (!this._isEnabled) return;
-    this._points[this._selected] = stored(point);
+    change();
     this._refresh();
-    this._onChange(this._points, false);
+    this._onChange(this._editor.areas, false);
   }
 
-  /** @param {Point} point */
-  _add(point) {
-    if (!this._isEnabled) return;
-    this._addsNext = false;
-    this._points.push(stored(point));
-    this._selected = this._points.length - 1;
-    this._refresh();
-    this._finish();
-  }
-
-  _remove() {
-    if (!this._isEnabled || this._points.length === 1) return;
-    this._points.splice(this._selected, 1);
-    this._selected = Math.max(0, this._selected - 1);
-    this._refresh();
+  /** @param {() => void} change */
+  _editDone(change) {
+    this._edit(change);
     this._finish();
   }
 
   _finish() {
     if (!this._isEnabled) return;
-    this._onChange(this._points, true);
+    this._onChange(this._editor.areas, true);
     this._speak();
   }
 
@@ -240,24 +239,32 @@ export class FocusPicker {
 
   _refresh() {
     this._peaking = null;
+    this._range = null;
     this._showState();
     this.stage.repaint();
   }
 
-  /** The focus peaking for the depth and the points as they are. */
+  /** @param {DepthMap} depth */
+  _sharp(depth) {
+    return (this._range ??= sharpRange(depth, this._editor.areas, this._focusRange));
+  }
+
+  /** The focus peaking for the depth and the areas as they are. */
   _paintedPeaking() {
     if (!this._depth || !this._picture) return null;
     this._contrast ??= contrastOf(pixelsOf(this._picture, this._depth).data, this._depth);
-    const range = sharpRange(this._depth, this._points, this._focusRange);
+    const range = this._sharp(this._depth);
     return pictureOf(peakingPixels(this._depth, range, this._contrast), this._depth);
   }
 
   _showState() {
     this._peakingButton.setAttribute("aria-pressed", String(this._showsPeaking));
     this._peakingButton.disabled = !this._depth;
+    this._regionButton.setAttribute("aria-pressed", String(isRegion(this._editor.chosen)));
+    this._regionButton.disabled = !this._isEnabled;
     this._addButton.setAttribute("aria-pressed", String(this._addsNext));
     this._addButton.disabled = !this._isEnabled;
-    this._removeButton.disabled = !this._isEnabled || this._points.length === 1;
+    this._removeButton.disabled = !this._isEnabled || this._editor.areas.length === 1;
     this._showReadout();
   }
 
@@ -273,21 +280,28 @@ export class FocusPicker {
   }
 
   _focusText() {
-    if (!this._depth) return "";
-    const range = sharpRange(this._depth, this._points, this._focusRange);
+    const depth = this._depth;
+    if (!depth) return "";
+    const range = this._sharp(depth);
     const [plane, near, far] = [range.plane, range.near, range.far].map((disparity) =>
-      depthText(disparity, this._depth?.isMetric ?? false),
+      depthText(disparity, depth.isMetric),
     );
     return near === far ? plane : `${plane}, sharp ${near} to ${far}`;
   }
 
-  /** Say where the chosen point is. */
+  /** Say where what is chosen is. */
   _speak() {
-    const { x, y } = this._points[this._selected];
-    const name = this._selected === 0 ? "Focus point" : `Point ${this._selected + 1}`;
+    const { chosen, selected, corner, place } = this._editor;
+    const kind = isRegion(chosen) ? "region" : "point";
+    const name = selected === 0 ? `focus ${kind}` : `${kind} ${selected + 1}`;
     const depth = this._depth;
-    const distance = depth ? `, ${depthText(disparityAt(depth, { x, y }), depth.isMetric)}` : "";
-    this._spoken.textContent = `${name}: ${percent(x)} across, ${percent(y)} down${distance}`;
+    const distance = depth ? `, ${depthText(disparityOf(depth, chosen), depth.isMetric)}` : "";
+    const isWhole = isRegion(chosen) && corner === null;
+    const across = isWhole ? percents(chosen.left, chosen.right) : percent(place.x);
+    const down = isWhole ? percents(chosen.top, chosen.bottom) : percent(place.y);
+    const subject = corner === null ? name : `${CORNERS[corner]} of the ${name}`;
+    const text = `${subject}: ${across} across, ${down} down${distance}`;
+    this._spoken.textContent = text[0].toUpperCase() + text.slice(1);
   }
 
   /**
@@ -295,12 +309,12 @@ export class FocusPicker {
    * @param {Stage} stage
    */
   _draw(context, stage) {
+    const { areas, selected, corner } = this._editor;
     const scene = {
       picture: this._picture,
       pictureSize: stage.pictureSize,
       peaking: this._showsPeaking ? (this._peaking ??= this._paintedPeaking()) : null,
-      points: this._points,
-      selected: this._selected,
+      ...{ areas, selected, corner },
       view: stage.view,
     };
     draw(context, scene, stage.size);
@@ -310,4 +324,12 @@ export class FocusPicker {
 /** @param {number} fraction */
 function percent(fraction) {
   return `${Number((100 * fraction).toFixed(1))} %`;
+}
+
+/**
+ * @param {number} from
+ * @param {number} to
+ */
+function percents(from, to) {
+  return `${percent(from)} to ${percent(to)}`;
 }

@@ -54,7 +54,7 @@ export function cameraValues({ ownFNumber, ownFocalLengthMm, ownSensorWidthMm },
  * @returns {SharpRange}
  */
 export function sharpDisparities(focus, depth) {
-  if ("points" in focus) return sharpRange(depth, focus.points, focus.range);
+  if ("areas" in focus) return sharpRange(depth, focus.areas, focus.range);
   if ("metres" in focus) {
     const nearest = Math.min(Math.max(focus.metres - focus.range / 2, 1e-3), focus.metres);
     const farthest = focus.metres + focus.range / 2;

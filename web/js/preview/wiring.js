@@ -1,10 +1,10 @@
 // What a node Render Bokeh would render, read from the nodes that it is connected to.
 
 import { CIRCLE } from "./aperture.js";
-import { pointsFromText } from "../shared/points.js";
+import { areasOfNode } from "../shared/areas.js";
 
 /** @typedef {import("./aperture.js").Iris} Iris */
-/** @typedef {import("../shared/view.js").Point} Point */
+/** @typedef {import("../shared/areas.js").Area} Area */
 /**
  * @template N
  * @typedef {object} Reader How nodes are read.
@@ -20,7 +20,7 @@ import { pointsFromText } from "../shared/points.js";
  *   node before that of the photo. 0: it has none.
  */
 /**
- * @typedef {{ points: Point[], range: number } | { disparity: number, range: number }
+ * @typedef {{ areas: Area[], range: number } | { disparity: number, range: number }
  *   | { metres: number, range: number }} FocusWiring
  */
 /**
@@ -88,10 +88,11 @@ export function wiringOf(render, reader) {
 function focusOf(node, reader) {
   const range = Number(reader.valueOf(node, "focus_range") ?? NaN);
   if (reader.classOf(node) === "FocusPullerFocusPoint") {
-    const place = numbersOf(node, ["x", "y"], reader);
-    const others = reader.valueOf(node, "also_sharp");
-    if (!place || others === undefined) return null;
-    return { points: [{ x: place[0], y: place[1] }, ...pointsFromText(others)], range };
+    const [x, y, region, others] = ["x", "y", "region", "also_sharp"].map((name) =>
+      reader.valueOf(node, name),
+    );
+    if ([x, y, region, others].includes(undefined)) return null;
+    return { areas: areasOfNode({ x, y, region, also_sharp: others }), range };
   }
   if (reader.classOf(node) !== "FocusPullerFocusDistance") return null;
   const distance = numbersOf(node, ["distance"], reader)?.[0];

@@ -3,10 +3,15 @@
 // Depth is kept as disparity (inverse distance): 1/m where it is metric, else relative, 0 to 1 with
 // 1 nearest.
 
+import { isRegion } from "./areas.js";
+import { lowerMedian } from "./median.js";
 import { numbersFromPixels } from "./numbers.js";
 import { loadBytes } from "./pixels.js";
 
 /** @typedef {import("./view.js").Point} Point */
+/** @typedef {import("./areas.js").Area} Area */
+/** @typedef {import("./areas.js").Region} Region */
+/** @typedef {{ start: number, stop: number }} Span Rows or columns; `stop` is behind the last. */
 /**
  * @typedef {import("./numbers.js").Coding & { is_metric: boolean }} DepthCoding What a node tells
  *   about the picture it sends.
@@ -57,29 +62,73 @@ export async function loadDepth(url, coding) {
  * @returns {number}
  */
 export function disparityAt(depth, { x, y }) {
-  const { width, height, disparity } = depth;
-  const column = Math.min(Math.floor(x * width), width - 1);
-  const row = Math.min(Math.floor(y * height), height - 1);
+  const { width, height } = depth;
   const reach = Math.floor((POINT_WINDOW * Math.max(width, height)) / 2);
-  const values = [];
-  for (let r = Math.max(row - reach, 0); r <= Math.min(row + reach, height - 1); r++) {
-    for (let c = Math.max(column - reach, 0); c <= Math.min(column + reach, width - 1); c++) {
-      values.push(disparity[r * width + c]);
-    }
-  }
-  // The lower of two middle values, as torch.median.
-  return values.sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+  /** @type {(place: number, count: number) => Span} */
+  const around = (place, count) => {
+    const middle = Math.min(Math.floor(place * count), count - 1);
+    return { start: Math.max(middle - reach, 0), stop: Math.min(middle + reach + 1, count) };
+  };
+  return medianOf(depth, around(y, height), around(x, width));
 }
 
 /**
- * What is sharp with the focus on several points: lens/focus_points.py.
+ * What a region finds: the median in it, lens/focus_areas.py.
  * @param {DepthMap} depth
- * @param {readonly Point[]} points The first is in the focus plane.
+ * @param {Region} region
+ * @returns {number}
+ */
+function disparityIn(depth, { left, top, right, bottom }) {
+  return medianOf(depth, covered(top, bottom, depth.height), covered(left, right, depth.width));
+}
+
+/**
+ * The rows or columns whose middle is between two fractions, at least one.
+ * @param {number} from
+ * @param {number} to
+ * @param {number} count
+ * @returns {Span}
+ */
+function covered(from, to, count) {
+  const [start, stop] = [from, to].map((place) => Math.ceil(place * count - 0.5));
+  if (start < stop) return { start, stop };
+  const middle = Math.min(Math.floor(((from + to) / 2) * count), count - 1);
+  return { start: middle, stop: middle + 1 };
+}
+
+/**
+ * @param {DepthMap} depth
+ * @param {Span} rows
+ * @param {Span} columns
+ */
+function medianOf({ width, disparity }, rows, columns) {
+  const across = columns.stop - columns.start;
+  const values = new Float32Array((rows.stop - rows.start) * across);
+  for (let row = rows.start; row < rows.stop; row++) {
+    const start = row * width + columns.start;
+    values.set(disparity.subarray(start, start + across), (row - rows.start) * across);
+  }
+  return lowerMedian(values);
+}
+
+/**
+ * What is in focus with the focus on an area.
+ * @param {DepthMap} depth
+ * @param {Area} area
+ */
+export function disparityOf(depth, area) {
+  return isRegion(area) ? disparityIn(depth, area) : disparityAt(depth, area);
+}
+
+/**
+ * What is sharp with the focus on several areas: lens/focus_areas.py.
+ * @param {DepthMap} depth
+ * @param {readonly Area[]} areas The first is in the focus plane.
  * @param {number} focusRange Disparity that stays sharp around each.
  * @returns {SharpRange}
  */
-export function sharpRange(depth, points, focusRange) {
-  const planes = points.map((point) => disparityAt(depth, point));
+export function sharpRange(depth, areas, focusRange) {
+  const planes = areas.map((area) => disparityOf(depth, area));
   return {
     plane: planes[0],
     near: Math.max(...planes) + focusRange / 2,
