@@ -1,6 +1,6 @@
 """What the browser asks for before anything has run: what is in a photo's file.
 
-    GET /focuspuller/photos/{sample|input}/{picture|depth|camera|facts}?name=NAME
+    GET /focuspuller/photos/{sample|input}/{picture|depth|facts}?name=NAME
 
 `name` is the value of Sample Photo or Load Photo. Only what these nodes would load is answered, and
 only from ComfyUI's input, output and temp folders; everything else is "not found". A photo without
@@ -33,8 +33,6 @@ PATH = "/focuspuller/photos/{source}/{part}"
 # How the browser learns what the numbers in a depth picture mean.
 CODING_HEADER = "Focus-Puller-Depth"
 LONGEST_SIDE_PX = 1600
-# What Camera takes from a photo; null where the photo does not tell it.
-TOLD_OF_CAMERA = ("focal_length_mm", "f_number", "sensor_width_mm")
 
 
 class Part(NamedTuple):
@@ -99,12 +97,6 @@ def _depth(photo: Photo) -> Part | None:
     return Part(_encoded(image, "PNG"), "image/png", {CODING_HEADER: json.dumps(coding)})
 
 
-def _camera(photo: Photo) -> Part:
-    data = photo.camera_data
-    told = {name: getattr(data, name) for name in TOLD_OF_CAMERA}
-    return Part(json.dumps(told).encode(), "application/json", {})
-
-
 def _facts(photo: Photo) -> Part:
     camera, depth = photo.camera_data, photo.depth
     facts = {
@@ -120,7 +112,6 @@ def _facts(photo: Photo) -> Part:
 PARTS: dict[str, Callable[[Photo], Part | None]] = {
     "picture": _picture,
     "depth": _depth,
-    "camera": _camera,
     "facts": _facts,
 }
 

@@ -23,7 +23,7 @@ import { useStyles } from "./shared/elements.js";
 
 /** @typedef {import("./shared/comfy.js").ComfyNode} ComfyNode */
 /** @typedef {import("./camera/barrel.js").Setting} Setting */
-/** @typedef {import("./camera/sources.js").PhotoCamera} PhotoCamera */
+/** @typedef {import("./shared/comfy.js").PhotoFacts} PhotoFacts */
 /** @typedef {import("./camera/sources.js").FoundFocus} FoundFocus */
 
 const WIDGETS = /** @type {const} */ ({
@@ -109,11 +109,11 @@ class NodeBarrel {
     return keys.filter((key) => isLinked(this.node, WIDGETS[key]));
   }
 
-  /** @returns {Promise<PhotoCamera | null>} */
+  /** @returns {Promise<PhotoFacts | null>} */
   async _photo() {
     const slot = (this.node.inputs ?? []).findIndex((input) => input.name === "photo");
     const source = slot < 0 ? null : this.node.getInputNode(slot);
-    const url = source && photoUrl(source, "camera");
+    const url = source && photoUrl(source, "facts");
     return url ? this._load(url, async () => (await fetch(url)).json()) : null;
   }
 

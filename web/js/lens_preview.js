@@ -27,7 +27,7 @@ import { nodesBefore } from "./shared/graph.js";
 import { loadPicture } from "./shared/pixels.js";
 
 /** @typedef {import("./shared/comfy.js").ComfyNode} ComfyNode */
-/** @typedef {import("./preview/settings.js").PhotoFacts} PhotoFacts */
+/** @typedef {import("./shared/comfy.js").PhotoFacts} PhotoFacts */
 /** @typedef {import("./preview/wiring.js").Wiring<ComfyNode>} Wiring */
 
 const MIN_HEIGHT_PX = 220;

@@ -5,10 +5,8 @@ import { nodesBehind } from "../shared/graph.js";
 /** @typedef {import("./depth_of_field.js").Camera} Camera */
 /** @typedef {import("../shared/graph.js").GraphNode} GraphNode */
 /**
- * @typedef {object} PhotoCamera What nodes/routes.py tells of a photo's camera; null is unknown.
- * @property {number | null} f_number
- * @property {number | null} focal_length_mm
- * @property {number | null} sensor_width_mm
+ * @typedef {Pick<import("../shared/comfy.js").PhotoFacts, "f_number" | "focal_length_mm"
+ *   | "sensor_width_mm">} PhotoCamera
  */
 /**
  * @typedef {object} FoundFocus

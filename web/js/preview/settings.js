@@ -9,14 +9,7 @@ import { scaled } from "./pace.js";
 /** @typedef {import("../shared/view.js").Size} Size */
 /** @typedef {import("./optics.js").CameraValues} CameraValues */
 /** @typedef {import("./wiring.js").FocusWiring} FocusWiring */
-/**
- * @typedef {object} PhotoFacts What nodes/routes.py tells of a photo; null is unknown.
- * @property {number} longest_edge px
- * @property {number | null} depth_longest_edge px
- * @property {number | null} focal_length_mm
- * @property {number | null} f_number
- * @property {number | null} sensor_width_mm
- */
+/** @typedef {import("../shared/comfy.js").PhotoFacts} PhotoFacts */
 
 // Enough for a picture in a graph. Without a graphics card more would take minutes.
 const LONGEST_EDGE_PX = { card: 1024, processor: 512 };

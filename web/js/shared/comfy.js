@@ -9,6 +9,14 @@ import { app } from "../../../../scripts/app.js";
 /** @typedef {{ filename: string, subfolder?: string, type?: string }} FileResult */
 /** @typedef {Record<string, any>} NodeUi What a node showed when it last ran. */
 /**
+ * @typedef {object} PhotoFacts What nodes/routes.py tells of a photo; null is unknown.
+ * @property {number} longest_edge px
+ * @property {number | null} depth_longest_edge px
+ * @property {number | null} focal_length_mm
+ * @property {number | null} f_number
+ * @property {number | null} sensor_width_mm
+ */
+/**
  * @typedef {LGraphNode & {
  *   comfyClass?: string,
  *   imgs?: HTMLImageElement[],
@@ -306,7 +314,7 @@ export function pictureUrl(node) {
  * Address of what is in the photo that a node loads, whether it has run or not; null for nodes that
  * load none. See nodes/routes.py.
  * @param {ComfyNode} node
- * @param {"picture" | "depth" | "camera" | "facts"} part
+ * @param {"picture" | "depth" | "facts"} part
  * @returns {string | null}
  */
 export function photoUrl(node, part) {
