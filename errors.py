@@ -1,7 +1,7 @@
 """What Focus Puller raises when it cannot do what was asked.
 
 Every error says which input is meant, what was received and what to do about it. Node adapters
-add the name of the node; the command line prints the text alone.
+add the name of the node and where to read more; the command line prints the text alone.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ class FocusPullerError(Exception):
         self.received = received
         self.advice = advice
         self.node: str | None = None
+        self.more: str | None = None
 
     def __str__(self) -> str:
         place = f"{self.node} › " if self.node else ""
-        return f"{place}{self.subject}: received {self.received}. {self.advice}"
+        more = f"\n{self.more}" if self.more else ""
+        return f"{place}{self.subject}: received {self.received}. {self.advice}{more}"
 
 
 class InputError(FocusPullerError):

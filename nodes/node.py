@@ -1,4 +1,4 @@
-"""What all nodes have in common: their menu, their ids, and errors that name the node."""
+"""What all nodes have in common: their menu, and errors that name the node and its help page."""
 
 from __future__ import annotations
 
@@ -7,19 +7,28 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import FocusPullerError
+from .comfy import has_browser
 
 CATEGORY = "Focus Puller"
+# ComfyUI's way to the page of web/docs.
+HELP = "More in the help of {name}: select the node, then its info button (Node Info)."
 
 
 def names_node(execute: Callable[..., Any]) -> Callable[..., Any]:
-    """Let errors of a node's `execute` say which node they come from. Below `@classmethod`."""
+    """Let errors of a node's `execute` say which node they come from. Below `@classmethod`.
+
+    Where there is a browser, they say where to read more, too.
+    """
 
     @functools.wraps(execute)
     def execute_named(cls: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return execute(cls, *args, **kwargs)
         except FocusPullerError as error:
-            error.node = error.node or cls.define_schema().display_name
+            name = cls.define_schema().display_name
+            error.node = error.node or name
+            if has_browser():
+                error.more = HELP.format(name=name)
             raise
 
     return execute_named

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from focuspuller.errors import FileError, InputError
@@ -10,6 +14,7 @@ from focuspuller.nodes import NODE_CLASSES
 from focuspuller.nodes.comfy import io
 from focuspuller.nodes.node import names_node, renames
 from focuspuller.nodes.sockets import expect, expect_if_given
+from focuspuller.nodes.standin import installed_host
 
 DEPTH = Depth.from_metres(torch.ones(1, 1, 2, 2))
 
@@ -49,6 +54,28 @@ def test_errors_name_the_node_and_call_the_input_as_the_node_does():
     with pytest.raises(InputError) as caught:
         Stubborn.execute(InputError("focus_distance", "0", "Give more."))
     assert str(caught.value) == "Stubborn Node › distance: received 0. Give more."
+
+
+def test_where_there_is_a_browser_they_say_where_the_help_is(host):
+    error = InputError("distance", "0", "Give more.")
+    with installed_host(replace(host, has_browser=True)), pytest.raises(InputError):
+        Stubborn.execute(error)
+    first, last = str(error).splitlines()
+    assert first == "Stubborn Node › distance: received 0. Give more."
+    assert last.startswith("More in the help of Stubborn Node: select the node")
+
+
+@pytest.mark.parametrize("node", NODE_CLASSES, ids=lambda node: node.__name__)
+def test_errors_of_every_node_do_so(node):
+    naming = names_node(lambda cls: None).__code__
+    assert naming in {function.__code__ for function in wrapped(node.execute.__func__)}
+
+
+def wrapped(function: Any) -> Iterator[Any]:
+    """A function and those that it wraps."""
+    while function is not None:
+        yield function
+        function = getattr(function, "__wrapped__", None)
 
 
 def test_other_subjects_and_a_node_already_named_stay():
