@@ -9,7 +9,7 @@ from ..lens.bokeh_preview import bokeh_preview
 from ..lens.color import luminance
 from ..lens.image import to_interleaved, to_planar
 from .comfy import io
-from .node import CATEGORY, names_node, renames
+from .node import CATEGORY, found_as, names_node, renames
 from .previews import aperture_picture, shown
 from .sockets import ApertureSocket, expect
 
@@ -33,6 +33,7 @@ class ApertureNode(io.ComfyNode):
     """The shape of the blur disc."""
 
     @classmethod
+    @found_as("bokeh shape", "iris blades", "cat's eye", "anamorphic", "swirly bokeh")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerAperture",
@@ -148,6 +149,7 @@ class BokehPreview(io.ComfyNode):
     """Points of light all over the picture."""
 
     @classmethod
+    @found_as("bokeh ball", "blur disc", "point spread function", "psf")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerBokehPreview",

@@ -7,7 +7,7 @@ from ..models.bokehdiff.one_step import TRUE_PER_TOLD
 from ..models.registry import BOKEHDIFF
 from .comfy import io
 from .lenses import LENSES_CATEGORY
-from .node import names_node
+from .node import found_as, names_node
 from .previews import shown
 from .sdxl import base_fingerprint, base_input, base_path
 from .sockets import LensSocket
@@ -18,6 +18,7 @@ class BokehDiffLens(NetworkNode):
     """BokehDiff: a diffusion model that blurs in one step."""
 
     @classmethod
+    @found_as("diffusion bokeh", "one-step bokeh", "sdxl lens blur")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerBokehDiffLens",

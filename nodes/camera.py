@@ -7,7 +7,7 @@ from ..lens.optics import Camera
 from ..photo.exif import CameraData
 from ..photo.photo import Photo
 from .comfy import io
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .previews import camera_text, shown
 from .sockets import CameraSocket, PhotoSocket, expect
 
@@ -16,6 +16,7 @@ class CameraNode(io.ComfyNode):
     """Focal length, f-number and sensor."""
 
     @classmethod
+    @found_as("f-stop", "focal length", "sensor size", "dslr")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerCamera",

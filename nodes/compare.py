@@ -13,7 +13,7 @@ from ..lens.defocus import Defocus
 from ..lens.depth import SAME_ASPECT
 from ..lens.image import to_planar, without_negative_light
 from .comfy import has_browser, io
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .previews import ends, numbers_for_browser, picture_for_browser, shown
 from .sockets import DefocusSocket, expect_if_given
 
@@ -22,6 +22,7 @@ class Compare(io.ComfyNode):
     """Before and after."""
 
     @classmethod
+    @found_as("before after", "image comparer", "a/b", "wipe")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerCompare",

@@ -16,7 +16,7 @@ from ..models.edge.handle import refine_depth
 from ..photo.depth_files import DEPTH_SUFFIXES, DepthEncoding, load_depth
 from .comfy import input_files, input_path, io, render_device
 from .files import file_check, file_fingerprint
-from .node import CATEGORY, names_node, renames
+from .node import CATEGORY, found_as, names_node, renames
 from .previews import depth_picture, depth_text, ends, shown
 from .sockets import DepthSocket, expect
 from .weights import NetworkNode
@@ -70,6 +70,7 @@ class LoadDepth(io.ComfyNode):
     """A depth file."""
 
     @classmethod
+    @found_as("load depth map", "import depth", "z-depth")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerLoadDepth",
@@ -125,6 +126,7 @@ class DepthFromImage(io.ComfyNode):
     """Depth from another pack's depth picture."""
 
     @classmethod
+    @found_as("image to depth", "grayscale depth", "convert depth map")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerDepthFromImage",
@@ -182,6 +184,7 @@ class StabilizeDepth(io.ComfyNode):
     """One normalisation for the depth of a whole clip."""
 
     @classmethod
+    @found_as("depth flicker", "deflicker", "temporal smoothing", "video depth")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerStabilizeDepth",
@@ -224,6 +227,7 @@ class RepairDepth(io.ComfyNode):
     """Holes filled, flying pixels removed."""
 
     @classmethod
+    @found_as("fill depth holes", "depth inpaint", "lidar", "flying pixels")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerRepairDepth",
@@ -275,6 +279,7 @@ class AlignDepth(io.ComfyNode):
     """Depth edges moved onto the picture's edges."""
 
     @classmethod
+    @found_as("guided filter", "depth edges", "snap depth")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerAlignDepth",
@@ -321,6 +326,7 @@ class RefineDepth(NetworkNode):
     """Depth edges put where the picture has them."""
 
     @classmethod
+    @found_as("sharpen depth", "clean up depth", "depth upscale")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerRefineDepth",

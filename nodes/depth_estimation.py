@@ -11,7 +11,7 @@ from ..models.depth.handle import open_depth_estimator
 from ..models.places import AUTOMATIC
 from ..models.registry import DEPTH_WEIGHTS
 from .comfy import io, progress, render_device
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .previews import depth_picture, depth_text, ends, shown
 from .sockets import CameraSocket, DepthSocket, expect_if_given
 from .weights import NetworkNode, weights_fingerprint, weights_input, weights_path
@@ -24,6 +24,7 @@ class EstimateDepth(NetworkNode):
     """Depth from a network."""
 
     @classmethod
+    @found_as("depth anything", "depth pro", "metric3d", "monocular depth", "depth estimation")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerEstimateDepth",

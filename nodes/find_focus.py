@@ -12,7 +12,7 @@ from ..models.places import AUTOMATIC
 from ..models.registry import FOCUS_DISTANCE, VST
 from .comfy import intermediate_device, io, render_device
 from .focus import DEPTH_ADVICE
-from .node import CATEGORY, names_node, renames
+from .node import CATEGORY, found_as, names_node, renames
 from .previews import ends, focus_text, shown
 from .sockets import DepthSocket, FocusSocket, expect
 from .weights import NetworkNode, weights_fingerprint, weights_input, weights_path
@@ -24,6 +24,7 @@ class FindFocus(NetworkNode):
     """Focus on what catches the eye."""
 
     @classmethod
+    @found_as("autofocus", "auto focus", "saliency")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerFindFocus",

@@ -16,7 +16,7 @@ from ..lens.render import Lens
 from ..lens.sequence import each_camera
 from .comfy import intermediate_device, io, progress, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .previews import focus_text, shown
 from .sockets import (
     CameraSocket,
@@ -34,6 +34,7 @@ class FitLens(io.ComfyNode):
     """Focus and f-number of a photograph."""
 
     @classmethod
+    @found_as("match blur", "match depth of field", "estimate aperture", "calibrate lens")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerFitLens",

@@ -9,7 +9,7 @@ from ..lens.focus import Easing, Focus, continue_pull, focus_on_mask
 from ..lens.focus_areas import areas_from_text, focus_on_areas, region_from_text
 from ..lens.image import mask_to_planar
 from .comfy import has_browser, io
-from .node import CATEGORY, names_node, renames
+from .node import CATEGORY, found_as, names_node, renames
 from .previews import depth_for_browser, focus_text, shown
 from .sockets import DepthSocket, FocusSocket, expect
 
@@ -39,6 +39,7 @@ class FocusPoint(io.ComfyNode):
     """Focus on what is at a point."""
 
     @classmethod
+    @found_as("click to focus", "tap to focus", "focus picker", "focus area", "autofocus point")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerFocusPoint",
@@ -114,6 +115,7 @@ class FocusFromMask(io.ComfyNode):
     """Focus on a subject."""
 
     @classmethod
+    @found_as("focus on subject", "mask focus", "focus on face")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerFocusFromMask",
@@ -140,6 +142,7 @@ class FocusDistance(io.ComfyNode):
     """Focus at a number."""
 
     @classmethod
+    @found_as("manual focus", "focus plane", "focus ring")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerFocusDistance",
@@ -192,6 +195,7 @@ class FocusPull(io.ComfyNode):
     """Rack focus."""
 
     @classmethod
+    @found_as("rack focus", "focus shift", "focus transition")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerFocusPull",

@@ -27,7 +27,7 @@ from .comfy import (
     render_device,
     tokenizer_folders,
 )
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .previews import shown
 from .sdxl import base_fingerprint, base_input, base_path
 from .sockets import CameraSocket, expect_if_given
@@ -42,6 +42,7 @@ class GenerateAllInFocus(NetworkNode):
     """A picture for the lens nodes to blur."""
 
     @classmethod
+    @found_as("text to image", "txt2img", "deep focus", "sdxl")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerGenerateAllInFocus",

@@ -14,7 +14,7 @@ from ..lens.highlights import (
 )
 from ..lens.image import to_interleaved, to_planar
 from .comfy import intermediate_device, io, render_device
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .previews import ends, highlights_text, shown
 from .sockets import HighlightsSocket, expect
 
@@ -28,6 +28,7 @@ class RecoverHighlights(io.ComfyNode):
     """Clipped highlights get light above white."""
 
     @classmethod
+    @found_as("inverse tone mapping", "sdr to hdr", "expand highlights", "clipped highlights")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerRecoverHighlights",
@@ -109,6 +110,7 @@ class CompressHighlights(io.ComfyNode):
     """What Recover Highlights did, backwards."""
 
     @classmethod
+    @found_as("tone mapping", "hdr to sdr", "highlight roll-off")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerCompressHighlights",

@@ -14,7 +14,7 @@ from ..lens.render import Lens
 from ..models.bokehme.handle import bokehme_lens
 from ..models.registry import BOKEHME_ARNET, BOKEHME_IUNET
 from .comfy import io
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .previews import shown
 from .sockets import LensSocket
 from .weights import NONE, NetworkNode, weights_fingerprint, weights_input, weights_path
@@ -28,6 +28,7 @@ class TafLens(io.ComfyNode):
     """The thin lens as a gather."""
 
     @classmethod
+    @found_as("fast blur", "disc blur", "quick bokeh")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerTafLens",
@@ -49,6 +50,7 @@ class BokehMeLens(NetworkNode):
     """BokehMe: the scatter, and its networks where there are weights."""
 
     @classmethod
+    @found_as("neural bokeh", "hybrid bokeh", "arnet")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerBokehMeLens",
@@ -140,6 +142,7 @@ class DrBokehLens(io.ComfyNode):
     """Dr.Bokeh: layers over each other."""
 
     @classmethod
+    @found_as("differentiable bokeh", "occlusion-aware blur", "mpi blur")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerDrBokehLens",
@@ -207,6 +210,7 @@ class LayeredLens(io.ComfyNode):
     """Surfaces that hide each other."""
 
     @classmethod
+    @found_as("physically based blur", "ray-traced blur", "accurate bokeh")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerLayeredLens",

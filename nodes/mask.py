@@ -10,7 +10,7 @@ from ..models.birefnet.architecture import MULTIPLE
 from ..models.birefnet.handle import RESOLUTION, subject_mask
 from ..models.registry import BIREFNET
 from .comfy import io, progress, render_device
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .weights import AUTOMATIC, NetworkNode, weights_fingerprint, weights_input, weights_path
 
 
@@ -18,6 +18,7 @@ class SubjectMask(NetworkNode):
     """The subject of a picture."""
 
     @classmethod
+    @found_as("rembg", "remove background", "birefnet", "segmentation", "cutout")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerSubjectMask",
@@ -66,6 +67,7 @@ class RefineMask(io.ComfyNode):
     """Soft edges from the picture."""
 
     @classmethod
+    @found_as("matting", "alpha matte", "hair mask", "trimap")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerRefineMask",

@@ -1,4 +1,5 @@
-"""What all nodes have in common: their menu, and errors that name the node and its help page."""
+"""What all nodes have in common: their menu, the words they are found by, and errors that name the
+node and its help page."""
 
 from __future__ import annotations
 
@@ -7,11 +8,33 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import FocusPullerError
-from .comfy import has_browser
+from .comfy import has_browser, io
 
 CATEGORY = "Focus Puller"
 # ComfyUI's way to the page of web/docs.
 HELP = "More in the help of {name}: select the node, then its info button (Node Info)."
+
+
+def found_as(*words: str) -> Callable[[Callable[..., io.Schema]], Callable[..., io.Schema]]:
+    """Let ComfyUI's search find a node by other words than its name. Below `@classmethod`.
+
+    Older ComfyUIs know no such words; there it has no effect.
+
+    Args:
+        words: in lower case, as artists say: "depth of field".
+    """
+
+    def decorate(define_schema: Callable[..., io.Schema]) -> Callable[..., io.Schema]:
+        @functools.wraps(define_schema)
+        def define_findable(cls: Any) -> io.Schema:
+            schema = define_schema(cls)
+            # Not an argument: older schemas refuse it.
+            schema.search_aliases = list(words)
+            return schema
+
+        return define_findable
+
+    return decorate
 
 
 def names_node(execute: Callable[..., Any]) -> Callable[..., Any]:

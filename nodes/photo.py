@@ -28,7 +28,7 @@ from .comfy import (
     ui,
 )
 from .files import file_check, file_fingerprint
-from .node import CATEGORY, names_node, renames
+from .node import CATEGORY, found_as, names_node, renames
 from .previews import camera_text, depth_text, ends, shown
 from .sockets import (
     CameraSocket,
@@ -78,6 +78,7 @@ class LoadPhoto(io.ComfyNode):
     """A photograph with what its file tells."""
 
     @classmethod
+    @found_as("load image", "open photo", "exif", "heic")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerLoadPhoto",
@@ -114,6 +115,7 @@ class SamplePhoto(io.ComfyNode):
     """A photo that comes along."""
 
     @classmethod
+    @found_as("example image", "demo photo", "test image")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerSamplePhoto",
@@ -153,6 +155,7 @@ class SavePhoto(io.ComfyNode):
     """A photo file with EXIF."""
 
     @classmethod
+    @found_as("save image", "export jpeg", "save exif")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerSavePhoto",

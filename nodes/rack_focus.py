@@ -7,7 +7,7 @@ from ..lens.optics import Camera
 from ..lens.rack_focus import MAX_FRAMES, RackFocus
 from ..lens.sequence import cameras_as_one
 from .comfy import io
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .previews import focus_text, shown
 from .sockets import CameraSocket, FocusSocket, expect_if_given
 
@@ -18,6 +18,7 @@ class RackFocusTimeline(io.ComfyNode):
     """Focus and f-number over the frames."""
 
     @classmethod
+    @found_as("focus keyframes", "animate focus", "follow focus", "keyframe aperture")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerRackFocusTimeline",

@@ -18,7 +18,7 @@ from ..models.refocus.model import RefocusModel
 from ..models.refocus.sampling import Sampling
 from .comfy import intermediate_device, io
 from .focus import DEPTH_ADVICE
-from .node import CATEGORY, names_node, renames
+from .node import CATEGORY, found_as, names_node, renames
 from .sampling import MODEL_ADVICE, noise_inputs, pass_inputs, point_inputs, tile_inputs, watched
 from .sockets import (
     ApertureSocket,
@@ -35,6 +35,7 @@ class DeblurNet(NetworkNode):
     """All in focus."""
 
     @classmethod
+    @found_as("deblur", "unblur", "sharpen photo", "all-in-focus")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerDeblurNet",
@@ -95,6 +96,7 @@ class BokehNet(NetworkNode):
     """Blur by a network."""
 
     @classmethod
+    @found_as("generative bokeh", "flux bokeh", "synthesize blur")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerBokehNet",
@@ -171,6 +173,7 @@ class DiffCameraRefocus(NetworkNode):
     """Another focus in one go."""
 
     @classmethod
+    @found_as("diffcamera", "refocus by point")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerDiffCameraRefocus",

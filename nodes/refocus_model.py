@@ -24,7 +24,7 @@ from ..models.registry import (
 from ..models.weights import WEIGHT_SUFFIXES
 from .comfy import io, model_files, model_path, render_device
 from .native_flux import native_base
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .sockets import RefocusModelSocket
 from .weights import NONE, NetworkNode, weights_fingerprint, weights_input, weights_path
 
@@ -39,6 +39,7 @@ class LoadRefocusModel(NetworkNode):
     """The model of all nodes that refocus with FLUX."""
 
     @classmethod
+    @found_as("generative refocusing", "genrefocus", "load flux")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerLoadRefocusModel",

@@ -22,7 +22,7 @@ from ..models.refocus.sampling import Sampling
 from ..models.registry import DEPTH_WEIGHTS
 from .comfy import intermediate_device, io, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
-from .node import CATEGORY, names_node, renames
+from .node import CATEGORY, found_as, names_node, renames
 from .previews import focus_text, shown
 from .sampling import MODEL_ADVICE, noise_inputs, pass_inputs, point_inputs, tile_inputs, watched
 from .sockets import (
@@ -43,6 +43,7 @@ class RefocusPhoto(NetworkNode):
     """Deblur, depth, focus, blur."""
 
     @classmethod
+    @found_as("refocus", "change focus", "light field", "lytro")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerRefocusPhoto",

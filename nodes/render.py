@@ -18,7 +18,7 @@ from ..lens.optics import Camera
 from ..lens.render import Lens, render, working_memory
 from .comfy import intermediate_device, io, make_room, progress, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
-from .node import CATEGORY, names_node, renames
+from .node import CATEGORY, found_as, names_node, renames
 from .previews import depth_of_field_text, ends, f_number_text, shown
 from .sockets import (
     ApertureSocket,
@@ -38,6 +38,7 @@ class DefocusMap(io.ComfyNode):
     """Blur radius of every pixel."""
 
     @classmethod
+    @found_as("circle of confusion", "coc", "blur map", "z-blur")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerDefocusMap",
@@ -125,6 +126,7 @@ class RenderBokeh(io.ComfyNode):
     """The picture out of focus."""
 
     @classmethod
+    @found_as("depth of field", "dof", "lens blur", "background blur", "portrait mode")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerRenderBokeh",

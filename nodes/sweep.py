@@ -13,7 +13,7 @@ from ..lens.render import Lens, working_memory
 from ..lens.sweep import APERTURES, f_numbers_in, swept
 from ..photo.contact_sheet import captioned, contact_sheet
 from .comfy import intermediate_device, io, make_room, progress, render_device
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .sockets import (
     ApertureSocket,
     CameraSocket,
@@ -30,6 +30,7 @@ class ApertureSweep(io.ComfyNode):
     """From wide open to stopped down."""
 
     @classmethod
+    @found_as("aperture bracketing", "f-stop series", "contact sheet")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerApertureSweep",

@@ -32,7 +32,7 @@ from ..photo.video import Frame, VideoFile, VideoFormat, writing_video
 from .comfy import io, make_room, progress, render_device, temp_path, video_from_file
 from .depth import near_is_white_input, range_inputs, range_of
 from .focus import FOCUS_ADVICE
-from .node import CATEGORY, names_node
+from .node import CATEGORY, found_as, names_node
 from .previews import shown
 from .sockets import (
     ApertureSocket,
@@ -51,6 +51,7 @@ class RenderBokehVideo(io.ComfyNode):
     """A video out of focus, frame by frame."""
 
     @classmethod
+    @found_as("video depth of field", "video blur", "cinematic blur")
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="FocusPullerRenderBokehVideo",

@@ -254,6 +254,8 @@ class Schema:
     is_api_node: bool = False
     not_idempotent: bool = False
     enable_expand: bool = False
+    # Only newer ComfyUIs take it, so nodes set it when the schema is made: `found_as`.
+    search_aliases: list[str] = field(default_factory=list)
 
     def finalize(self) -> None:
         """Fill in what ComfyUI fills in: hidden values of output nodes, ids of outputs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+from dataclasses import fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,31 @@ def test_a_node_is_found_under_focus_puller_and_described(node):
 def test_no_two_nodes_share_a_name():
     names = [node.GET_SCHEMA().display_name for node in NODE_CLASSES]
     assert len(set(names)) == len(names)
+
+
+@every_node
+def test_a_node_is_found_by_other_words_than_its_name(node):
+    schema = node.GET_SCHEMA()
+    words = schema.search_aliases
+    assert len(set(words)) == len(words) >= 2
+    assert all(word == word.lower().strip() for word in words)
+    assert schema.display_name.lower() not in words
+
+
+def test_no_two_nodes_are_found_by_the_same_word():
+    words = [word for node in NODE_CLASSES for word in node.GET_SCHEMA().search_aliases]
+    assert sorted(set(words)) == sorted(words)
+
+
+def test_a_comfyui_that_knows_no_such_words_is_not_troubled(monkeypatch):
+    older = make_dataclass(
+        "Schema", [(f.name, f.type, f) for f in fields(io.Schema) if f.name != "search_aliases"]
+    )
+    monkeypatch.setattr(io, "Schema", older)
+    with pytest.raises(TypeError):
+        io.Schema("Node", search_aliases=["word"])
+    for node in NODE_CLASSES:
+        assert node.define_schema().node_id in NODE_IDS
 
 
 @every_node

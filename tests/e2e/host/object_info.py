@@ -44,6 +44,7 @@ def node_info(node: Any) -> dict[str, Any]:
         "deprecated": schema.is_deprecated,
         "experimental": schema.is_experimental,
         "api_node": schema.is_api_node,
+        "search_aliases": schema.search_aliases,
     }
 
 
