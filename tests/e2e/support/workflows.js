@@ -15,6 +15,25 @@ function complete(workflow) {
   return { ...workflow, nodes };
 }
 
+/** Load Photo (1), whose depth goes to link 1. */
+function loadPhoto() {
+  return {
+    id: 1,
+    type: "FocusPullerLoadPhoto",
+    pos: [100, 120],
+    size: [320, 420],
+    inputs: [],
+    outputs: [
+      { name: "image", type: "IMAGE", links: null },
+      { name: "mask", type: "MASK", links: null },
+      { name: "depth", type: "DEPTH", links: [1] },
+      { name: "camera", type: "CAMERA", links: null },
+      { name: "photo", type: "PHOTO", links: null },
+    ],
+    widgets_values: ["focuspuller_test.jpg", "image"],
+  };
+}
+
 /**
  * Load Photo (1) and Focus Point (2), and a node between them (3) whose depth is only known when it
  * has run.
@@ -48,21 +67,7 @@ export function focusWorkflow() {
     last_node_id: 2,
     last_link_id: 1,
     nodes: [
-      {
-        id: 1,
-        type: "FocusPullerLoadPhoto",
-        pos: [100, 120],
-        size: [320, 420],
-        inputs: [],
-        outputs: [
-          { name: "image", type: "IMAGE", links: null },
-          { name: "mask", type: "MASK", links: null },
-          { name: "depth", type: "DEPTH", links: [1] },
-          { name: "camera", type: "CAMERA", links: null },
-          { name: "photo", type: "PHOTO", links: null },
-        ],
-        widgets_values: ["focuspuller_test.jpg", "image"],
-      },
+      loadPhoto(),
       {
         id: 2,
         type: "FocusPullerFocusPoint",
@@ -141,21 +146,7 @@ export function cameraWorkflow() {
     last_node_id: 4,
     last_link_id: 3,
     nodes: [
-      {
-        id: 1,
-        type: "FocusPullerLoadPhoto",
-        pos: [100, 120],
-        size: [320, 420],
-        inputs: [],
-        outputs: [
-          { name: "image", type: "IMAGE", links: null },
-          { name: "mask", type: "MASK", links: null },
-          { name: "depth", type: "DEPTH", links: [1] },
-          { name: "camera", type: "CAMERA", links: null },
-          { name: "photo", type: "PHOTO", links: null },
-        ],
-        widgets_values: ["focuspuller_test.jpg", "image"],
-      },
+      loadPhoto(),
       {
         id: 2,
         type: "FocusPullerCamera",
