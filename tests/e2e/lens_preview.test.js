@@ -13,7 +13,8 @@ import { renderWorkflow } from "./support/workflows.js";
 const PHOTO = fileURLToPath(new URL("../../samples/still_life.jpg", import.meta.url));
 const SMALLER = fileURLToPath(new URL("support/smaller_photo.py", import.meta.url));
 const [WIDTH, HEIGHT] = [360, 240];
-const [CAMERA, APERTURE] = [5, 7];
+const [MAP, CAMERA, APERTURE] = [3, 5, 7];
+const THIRD_PX = 16;
 const PATIENCE = { timeout: 50_000 };
 
 /** @type {import("playwright-core").Browser} */
@@ -37,9 +38,31 @@ afterAll(async () => {
 const stage = () => comfy.page.locator(".focus-puller.preview .stage");
 const toggle = () => comfy.page.locator(".focus-puller.preview button", { hasText: "Live" });
 
+const readout = () => comfy.page.locator(".focus-puller.preview .readout");
+const ring = () => comfy.page.locator(".preview").getByRole("slider", { name: "f-number" });
+const barrel = () => comfy.page.locator(".barrel").getByRole("slider", { name: "f-number" });
+
+async function middleOfRing() {
+  const box = await ring().boundingBox();
+  if (!box) throw new Error("There is no ring.");
+  return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+}
+
+/** Turn the ring by CSS px of the node, which is not zoomed. @param {number} px */
+async function turn(px) {
+  const { x, y } = await middleOfRing();
+  await comfy.page.mouse.move(x, y);
+  await comfy.page.mouse.down();
+  await comfy.page.mouse.move(x + px, y, { steps: 6 });
+  await comfy.page.mouse.up();
+}
+
+/** Until there is a picture. */
+const begun = () => expect.poll(() => coloursOn(stage()), PATIENCE).toBeGreaterThan(50);
+
 /** Until the picture is there and as fine as it gets. */
 async function finished() {
-  await expect.poll(() => coloursOn(stage()), PATIENCE).toBeGreaterThan(50);
+  await begun();
   await expect.poll(() => stage().getAttribute("aria-busy"), PATIENCE).toBe("false");
 }
 
@@ -113,24 +136,84 @@ describe.each([
   });
   beforeEach(async () => {
     await comfy.load(renderWorkflow());
-    await finished();
+    await begun();
   });
   afterEach(() => expect(comfy.takeErrors()).toEqual([]));
   afterAll(() => comfy.close());
 
   test("it follows aperture and camera, and nothing runs", async () => {
+    await finished();
     const runs = Object.keys(await comfy.get("/history")).length;
     const before = await pixelsOn(stage());
     await set(APERTURE, "obstruction", 0.8);
     await expect.poll(async () => difference(before, await pixelsOn(stage()))).toBeGreaterThan(0.5);
     await set(CAMERA, "f_number", 16);
-    await expect
-      .poll(() => comfy.page.locator(".focus-puller.preview .readout").textContent())
-      .toContain("f/16");
+    await expect.poll(() => readout().textContent()).toContain("f/16");
     await finished();
     expect(difference(before, await pixelsOn(stage()))).toBeGreaterThan(1);
     expect(Object.keys(await comfy.get("/history")).length).toBe(runs);
     expect((await comfy.widgets(APERTURE)).blades).toBe(7);
+  });
+
+  test("turning its ring changes the picture and the camera at once, as one step of undo", async () => {
+    await finished();
+    const runs = Object.keys(await comfy.get("/history")).length;
+    const before = await pixelsOn(stage());
+    await turn(-9 * THIRD_PX);
+    expect((await comfy.widgets(CAMERA)).f_number).toBe(4);
+    await finished();
+    const closed = await pixelsOn(stage());
+    expect(difference(before, closed)).toBeGreaterThan(1);
+    expect(await readout().textContent()).toContain("f/4");
+    await expect.poll(() => barrel().getAttribute("aria-valuetext")).toBe("f/4");
+    expect(Object.keys(await comfy.get("/history")).length).toBe(runs);
+    await comfy.page.waitForTimeout(500); // the frontend takes a mouse button's state a moment later
+    await turn(-3 * THIRD_PX);
+    expect((await comfy.widgets(CAMERA)).f_number).toBe(5.6);
+    await comfy.page.mouse.click(1300, 900);
+    await comfy.page.keyboard.press("Control+z");
+    await expect.poll(async () => (await comfy.widgets(CAMERA)).f_number).toBe(4);
+    await expect.poll(() => ring().getAttribute("aria-valuetext")).toBe("f/4");
+    await comfy.page.keyboard.press("Control+y");
+    await expect.poll(async () => (await comfy.widgets(CAMERA)).f_number).toBe(5.6);
+    await expect.poll(() => ring().getAttribute("aria-valuetext")).toBe("f/5.6");
+  });
+
+  test("keys turn its ring, and it follows the barrel", async () => {
+    await ring().focus();
+    await comfy.page.keyboard.press("ArrowRight");
+    expect((await comfy.widgets(CAMERA)).f_number).toBe(1.6);
+    await comfy.page.keyboard.press("Delete");
+    await barrel().focus();
+    await comfy.page.keyboard.press("End");
+    await expect.poll(() => ring().getAttribute("aria-valuetext")).toBe("f/32");
+  });
+
+  test("without a camera it is the bokeh level that turns", async () => {
+    await comfy.evaluate((app, id) => app.graph.remove(app.graph.getNodeById(id)), CAMERA);
+    await comfy.page.mouse.click(1300, 900); // where a user would have pressed something
+    const level = comfy.page.locator(".preview").getByRole("slider", { name: "Bokeh level" });
+    await level.focus();
+    await comfy.page.keyboard.press("PageUp");
+    expect((await comfy.widgets(MAP)).bokeh_level).toBe(40);
+    await expect.poll(() => readout().textContent()).toContain("bokeh level 40");
+    expect(await ring().isVisible()).toBe(false);
+  });
+
+  test("it cannot be turned while the f-number comes through a link", async () => {
+    await comfy.evaluate((app, id) => {
+      const number = /** @type {any} */ (window).LiteGraph.createNode("PrimitiveFloat");
+      app.graph.add(number);
+      number.widgets[0].value = 8;
+      const node = app.graph.getNodeById(id);
+      const slot = node.inputs.findIndex((/** @type {any} */ input) => input.name === "f_number");
+      number.connect(0, node, slot);
+    }, CAMERA);
+    await comfy.page.mouse.click(1300, 900);
+    await expect.poll(() => ring().getAttribute("aria-valuetext")).toBe("f/8");
+    expect(await ring().getAttribute("aria-disabled")).toBe("true");
+    await turn(-3 * THIRD_PX);
+    expect((await comfy.widgets(CAMERA)).f_number).toBe(1.4);
   });
 
   test("it is hidden and shown with the keyboard, and stays hidden when saved", async () => {
@@ -156,6 +239,31 @@ describe.each([
     await expect.poll(() => toggle().isVisible()).toBe(false);
     await to(true);
     await expect.poll(() => toggle().isVisible()).toBe(true);
+  });
+});
+
+describe("on a touch screen", () => {
+  beforeAll(async () => {
+    comfy = await openComfy(browser, { touch: true });
+    await comfy.upload(`${folder}/small.jpg`, "focuspuller_test.jpg");
+  });
+  afterAll(() => comfy.close());
+
+  test("a finger turns its ring", async () => {
+    await comfy.load(renderWorkflow());
+    await begun();
+    const { x, y } = await middleOfRing();
+    const touch = await comfy.page.context().newCDPSession(comfy.page);
+    const send = (/** @type {any} */ type, /** @type {number[]} */ ...at) =>
+      touch.send("Input.dispatchTouchEvent", {
+        type,
+        touchPoints: at.map((by) => ({ x: x + by, y, id: 0 })),
+      });
+    await send("touchStart", 0);
+    for (const by of [-10, -30, -3 * THIRD_PX]) await send("touchMove", by);
+    await send("touchEnd");
+    expect((await comfy.widgets(CAMERA)).f_number).toBe(2);
+    expect(comfy.takeErrors()).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 // Puts the picture through the lens on Render Bokeh, before anything has run: the photo, its depth
-// and all settings are read from the nodes before it. Nothing is written to them.
+// and all settings are read from the nodes before it. Its ring sets how strong the blur is, there.
 
 import { blurFor, cameraValues, previewSize, sharpDisparities } from "./preview/settings.js";
 import { hasGraphicsCard } from "./preview/shared_graphics.js";
@@ -11,11 +11,14 @@ import {
   after,
   fileUrl,
   grow,
+  isLinked,
   nodesFedBy,
   onAnyChange,
   onNodeCreated,
   photoUrl,
   pictureUrl,
+  recordUndo,
+  setWidget,
   sourceOf,
   uiOf,
   valueOf,
@@ -66,7 +69,12 @@ class NodePreview {
   /** @param {ComfyNode} node */
   constructor(node) {
     this.node = node;
-    this.view = new LensView((isShown) => this._toggled(isShown));
+    this.view = new LensView(
+      (isShown) => this._toggled(isShown),
+      (value, isDone) => this._turned(value, isDone),
+    );
+    /** @type {Wiring["strength"]} What the ring sets. */
+    this._strength = null;
     this._pictures = new Kept(loadPicture);
     this._depths = new Kept((url) => loadDepth(url, this._coding));
     /** @type {Kept<PhotoFacts>} */
@@ -119,6 +127,16 @@ class NodePreview {
     this.refresh();
   }
 
+  /**
+   * @param {number} value
+   * @param {boolean} isDone
+   */
+  _turned(value, isDone) {
+    if (!this._strength) return;
+    setWidget(this._strength.node, this._strength.input, value);
+    if (isDone) recordUndo();
+  }
+
   async _show() {
     const mine = ++this._asked;
     const wiring = wiringOf(this.node, READER);
@@ -126,12 +144,14 @@ class NodePreview {
     const found = await this._find(wiring);
     if (mine !== this._asked) return; // asked again meanwhile
     if (typeof found === "string") return this._clear(found);
-    const { wish, words } = found;
+    this._strength = wiring.strength;
+    const { wish, words, strength } = found;
     const { blur, iris, size } = wish;
-    const shown = JSON.stringify([wish.picture.src, this._depths._url, blur, iris, size]);
+    const addresses = [wish.picture.src, this._depths._url];
+    const shown = JSON.stringify([...addresses, blur, iris, size, words, strength]);
     if (shown === this._shown) return;
     this._shown = shown;
-    this.view.show(wish, words);
+    this.view.show(wish, words, strength);
   }
 
   /** @param {string} words */
@@ -169,7 +189,14 @@ class NodePreview {
         : `bokeh level ${wiring.bokehLevel}`,
       ...wiring.leftOut.map((trait) => `without ${trait}`),
     ];
-    return { wish: { picture, depth, size, blur, iris: wiring.iris }, words: words.join(" · ") };
+    /** @type {import("./preview/view.js").Strength} */
+    const strength = {
+      kind: camera ? "fNumber" : "bokehLevel",
+      value: camera ? camera.fNumber : wiring.bokehLevel,
+      isEnabled: wiring.strength !== null && !isLinked(wiring.strength.node, wiring.strength.input),
+    };
+    const wish = { picture, depth, size, blur, iris: wiring.iris };
+    return { wish, words: words.join(" · "), strength };
   }
 
   /**

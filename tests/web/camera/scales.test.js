@@ -4,10 +4,11 @@ import {
   DOF_PX,
   FOCAL_LENGTHS_MM,
   F_NUMBERS,
+  SCALES,
   distanceMarks,
   distanceText,
+  engravedMarks,
   focusForInfinity,
-  fNumberMarks,
   focusedBy,
   positionOf,
   stepped,
@@ -31,12 +32,12 @@ describe("f-numbers", () => {
   });
 
   test("a full stop has a number, the thirds between only a line", () => {
-    const labels = fNumberMarks(4).flatMap(({ label }) => label ?? []);
+    const labels = engravedMarks(SCALES.fNumber, 4).flatMap(({ label }) => label ?? []);
     expect(labels).toEqual(["1", "1.4", "2", "2.8", "4", "5.6", "8", "11", "16", "22", "32"]);
   });
 
   test("what is set stands at the mark", () => {
-    const at = fNumberMarks(5.6).find(({ place }) => Math.abs(place) < 1e-9);
+    const at = engravedMarks(SCALES.fNumber, 5.6).find(({ place }) => Math.abs(place) < 1e-9);
     expect(at?.label).toBe("5.6");
   });
 
@@ -63,6 +64,16 @@ describe("f-numbers", () => {
   test.each([0.95, 1.7, 12.5, 64])("f/%d has a place of its own", (value) => {
     expect(valueAt(F_NUMBERS, positionOf(F_NUMBERS, value))).toBeCloseTo(value, 9);
   });
+});
+
+test("bokeh levels are third stops, and have room for none at all", () => {
+  const { engraved } = SCALES.bokehLevel;
+  engraved.forEach((value, index) => {
+    expect(Math.abs(value / 2 ** (index / 3) - 1)).toBeLessThan(0.05);
+  });
+  for (const { place } of engravedMarks(SCALES.bokehLevel, 0)) expect(place).toBeGreaterThan(0);
+  expect(turned(engraved, 0, 3, true)).toBe(1);
+  expect(stepped(engraved, 0, 1)).toBe(1);
 });
 
 test("focal lengths go to the next customary one", () => {

@@ -49,6 +49,16 @@ describe("what is wired", () => {
     });
   });
 
+  test("the strength is set on the camera, or on Defocus Map where there is none", () => {
+    const values = { f_number: 2, focal_length_mm: 50, sensor_width_mm: 36 };
+    const camera = { kind: "Camera", values };
+    expect(rendered({ camera })).toMatchObject({ strength: { node: camera, input: "f_number" } });
+    expect(rendered()).toMatchObject({
+      strength: { node: { kind: "DefocusMap" }, input: "bokeh_level" },
+    });
+    expect(rendered({ camera: PHOTO })).toMatchObject({ strength: null });
+  });
+
   test("what is not shown is named", () => {
     const numbers = { blades: 7, rotation_degrees: 0, roundness: 0, squeeze: 1, obstruction: 0 };
     const aperture = { kind: "Aperture", values: { ...numbers, swirl: 0.5, cats_eye: 0 } };

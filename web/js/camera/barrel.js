@@ -3,23 +3,17 @@
 
 import { button, element } from "../shared/elements.js";
 import { acceptableCocMm, depthOfField, hyperfocalDistance } from "./depth_of_field.js";
+import { EngravedRing } from "./engraved_ring.js";
 import { Ring } from "./ring.js";
 import {
   DOF_F_NUMBERS,
   DOF_PX,
-  FOCAL_LENGTHS_MM,
-  F_NUMBERS,
+  SCALES,
   distanceMarks,
   distanceText,
-  fNumberMarks,
-  focalLengthMarks,
-  focalStepsOf,
   focusForInfinity,
   focusedBy,
   nearestDisparity,
-  stepped,
-  thirdsOf,
-  turned,
 } from "./scales.js";
 import { SENSORS, sensorOf } from "./sensors.js";
 import { svg } from "./svg.js";
@@ -51,15 +45,14 @@ export class LensBarrel {
       fixed: new Set(),
       note: "",
     };
-    /** The value when a drag began. */
+    /** The distance when a drag began. */
     this._before = 0;
     this._distance = this._distanceRing();
-    this._aperture = this._engravedRing("fNumber", "f-number", F_NUMBERS, thirdsOf);
+    this._aperture = this._engravedRing("fNumber", "f-number", (value) => `f/${value}`);
     this._focalLength = this._engravedRing(
       "focalLengthMm",
       "Focal length",
-      FOCAL_LENGTHS_MM,
-      focalStepsOf,
+      (value) => `${value} mm`,
     );
     this._scale = svg("svg", { x: "50%", overflow: "visible" });
     this._sensor = element("select", { "aria-label": "Sensor" });
@@ -74,7 +67,7 @@ export class LensBarrel {
     this.element = element(
       "div",
       { class: "focus-puller barrel" },
-      ...rings.map((each) => (each instanceof Ring ? each.element : each)),
+      ...rings.map((each) => ("element" in each ? each.element : each)),
       element("div", { class: "bar" }, this._sensor, this._ofPhoto, this._readout, this._note),
     );
     this._sensor.addEventListener("change", () => {
@@ -100,22 +93,8 @@ export class LensBarrel {
       text: `${distanceText(focusM)}, sharp ${limits}`,
       isEnabled: !fixed.has("focusM"),
     });
-    this._aperture.show({
-      marks: fNumberMarks(fNumber),
-      now: fNumber,
-      min: F_NUMBERS[0],
-      max: F_NUMBERS[F_NUMBERS.length - 1],
-      text: `f/${fNumber}`,
-      isEnabled: !fixed.has("fNumber"),
-    });
-    this._focalLength.show({
-      marks: focalLengthMarks(focalLengthMm),
-      now: focalLengthMm,
-      min: FOCAL_LENGTHS_MM[0],
-      max: FOCAL_LENGTHS_MM[FOCAL_LENGTHS_MM.length - 1],
-      text: `${focalLengthMm} mm`,
-      isEnabled: !fixed.has("focalLengthMm"),
-    });
+    this._aperture.show(fNumber, !fixed.has("fNumber"));
+    this._focalLength.show(focalLengthMm, !fixed.has("focalLengthMm"));
     this._scale.replaceChildren(...scaleMarks(fNumber));
     this._showSensor(settings.sensorWidthMm, fixed.has("sensorWidthMm"));
     const coc = Number(acceptableCocMm(settings).toPrecision(2));
@@ -144,56 +123,48 @@ export class LensBarrel {
   }
 
   /**
-   * A ring with values that it snaps to.
    * @param {"fNumber" | "focalLengthMm"} setting
    * @param {string} name
-   * @param {readonly number[]} engraved
-   * @param {(px: number) => number} stepsOf How far px turn it.
+   * @param {(value: number) => string} textOf
    */
-  _engravedRing(setting, name, engraved, stepsOf) {
-    const title = `${name}: drag, with Alt for values between the marks; arrow keys; wheel`;
-    return new Ring(name, title, {
-      ...this._turningOf(setting),
-      turn: (px, isFree) =>
-        this._set(setting, turned(engraved, this._before, stepsOf(px), !isFree)),
-      step: (steps) => this._set(setting, stepped(engraved, this._state.settings[setting], steps)),
-      press: (key) => {
-        const end = { Home: engraved[0], End: engraved[engraved.length - 1] }[key];
-        return this._setDone(setting, end);
-      },
+  _engravedRing(setting, name, textOf) {
+    return new EngravedRing(name, SCALES[setting], textOf, (value, isDone) => {
+      if (isDone) this._onChange(setting, value, true);
+      else this._set(setting, value);
     });
   }
 
   _distanceRing() {
     const title = "Focus distance: drag; arrow keys; wheel; H for the hyperfocal distance";
     return new Ring("Focus distance", title, {
-      ...this._turningOf("focusM"),
+      start: () => {
+        this._before = this._state.settings.focusM;
+      },
       turn: (px) => this._set("focusM", focusedBy(this._state.settings, this._before, px)),
       step: (steps) => {
         const { settings } = this._state;
         this._set("focusM", focusedBy(settings, settings.focusM, -steps * FOCUS_STEP_PX));
       },
-      press: (key) => {
-        const { settings } = this._state;
-        const places = /** @type {Record<string, number>} */ ({
-          Home: 1 / nearestDisparity(settings),
-          End: Infinity,
-          h: focusForInfinity(settings),
-        });
-        return this._setDone("focusM", places[key]);
-      },
+      press: (key) => this._focusWithKey(key),
+      done: () => this._onChange("focusM", this._state.settings.focusM, true),
+      cancel: () => this._set("focusM", this._before),
     });
   }
 
-  /** @param {Setting} setting */
-  _turningOf(setting) {
-    return {
-      start: () => {
-        this._before = this._state.settings[setting];
-      },
-      done: () => this._onChange(setting, this._state.settings[setting], true),
-      cancel: () => this._set(setting, this._before),
-    };
+  /**
+   * @param {string} key
+   * @returns {boolean} Whether it means something.
+   */
+  _focusWithKey(key) {
+    const { settings, fixed } = this._state;
+    const places = /** @type {Record<string, number>} */ ({
+      Home: 1 / nearestDisparity(settings),
+      End: Infinity,
+      h: focusForInfinity(settings),
+    });
+    if (places[key] === undefined) return false;
+    if (!fixed.has("focusM")) this._onChange("focusM", places[key], true);
+    return true;
   }
 
   /**
@@ -204,17 +175,6 @@ export class LensBarrel {
     if (value === this._state.settings[setting]) return;
     this.show({ ...this._state, settings: { ...this._state.settings, [setting]: value } });
     this._onChange(setting, value, false);
-  }
-
-  /**
-   * @param {Setting} setting
-   * @param {number | undefined} value
-   * @returns {boolean} Whether there was a value.
-   */
-  _setDone(setting, value) {
-    if (value === undefined) return false;
-    if (!this._state.fixed.has(setting)) this._onChange(setting, value, true);
-    return true;
   }
 }
 

@@ -1,5 +1,5 @@
-// The scales engraved on the barrel: f-numbers, focal lengths and distances, and where on a ring each
-// number stands. A place is in CSS px from the mark that a ring turns under.
+// The scales engraved on rings: f-numbers, focal lengths, bokeh levels and distances, and where on a
+// ring each number stands. A place is in CSS px from the mark that a ring turns under.
 
 import { hyperfocalDistance, sharpDisparityPerF } from "./depth_of_field.js";
 
@@ -9,6 +9,12 @@ import { hyperfocalDistance, sharpDisparityPerF } from "./depth_of_field.js";
  * @property {number} place
  * @property {string} [label] Without one, a short line only.
  * @property {boolean} [isSpecial]
+ */
+/**
+ * @typedef {object} Scale
+ * @property {readonly number[]} engraved Rising.
+ * @property {number} stepPx From one to the next.
+ * @property {number} labelled Every how many of them has its number, the others a line.
  */
 
 // Third stops from f/1 as they are engraved.
@@ -20,9 +26,19 @@ export const FOCAL_LENGTHS_MM = [
   2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20, 24, 28, 35, 40, 50, 60, 70, 85, 105, 135, 150, 180,
   200, 250, 300, 400, 500, 600, 800, 1000,
 ];
+// In thirds of a stop too: a stop less light is half as much blur.
+const BOKEH_LEVELS = [
+  1, 1.3, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100, 125, 160,
+  200, 250,
+];
 const THIRDS_PER_FULL_STOP = 3;
 const THIRD_PX = 16;
-const FOCAL_PX = 34; // between two customary focal lengths
+/** @type {Readonly<Record<"fNumber" | "focalLengthMm" | "bokehLevel", Scale>>} */
+export const SCALES = {
+  fNumber: { engraved: F_NUMBERS, stepPx: THIRD_PX, labelled: THIRDS_PER_FULL_STOP },
+  focalLengthMm: { engraved: FOCAL_LENGTHS_MM, stepPx: 34, labelled: 1 },
+  bokehLevel: { engraved: BOKEH_LEVELS, stepPx: THIRD_PX, labelled: THIRDS_PER_FULL_STOP },
+};
 /** How far from the middle one f-number of the depth-of-field scale is. */
 export const DOF_PX = 7.5;
 export const DOF_F_NUMBERS = [4, 8, 11, 16, 22];
@@ -95,42 +111,25 @@ export function stepped(engraved, value, steps) {
 }
 
 /**
- * How far the f-number ring turns, in thirds of a stop, when it is dragged.
+ * How far a ring turns when it is dragged, in engraved values.
+ * @param {Scale} scale
  * @param {number} px
  */
-export function thirdsOf(px) {
-  return -px / THIRD_PX;
+export function stepsOf({ stepPx }, px) {
+  return -px / stepPx;
 }
 
 /**
- * How far the focal length ring turns, in customary focal lengths.
- * @param {number} px
- */
-export function focalStepsOf(px) {
-  return -px / FOCAL_PX;
-}
-
-/**
- * @param {number} fNumber
+ * @param {Scale} scale
+ * @param {number} value
  * @returns {Mark[]}
  */
-export function fNumberMarks(fNumber) {
-  const middle = positionOf(F_NUMBERS, fNumber);
-  return F_NUMBERS.map((value, index) => ({
-    place: (index - middle) * THIRD_PX,
-    ...(index % THIRDS_PER_FULL_STOP === 0 && { label: String(value) }),
-  }));
-}
-
-/**
- * @param {number} focalLengthMm
- * @returns {Mark[]}
- */
-export function focalLengthMarks(focalLengthMm) {
-  const middle = positionOf(FOCAL_LENGTHS_MM, focalLengthMm);
-  return FOCAL_LENGTHS_MM.map((value, index) => ({
-    place: (index - middle) * FOCAL_PX,
-    label: String(value),
+export function engravedMarks({ engraved, stepPx, labelled }, value) {
+  // Zero would be infinitely far from all others.
+  const middle = positionOf(engraved, Math.max(value, engraved[0] / 2));
+  return engraved.map((each, index) => ({
+    place: (index - middle) * stepPx,
+    ...(index % labelled === 0 && { label: String(each) }),
   }));
 }
 

@@ -1,6 +1,8 @@
 // The picture through the lens, with what it shows in words. Knows no ComfyUI; see
 // ../lens_preview.js.
 
+import { EngravedRing } from "../camera/engraved_ring.js";
+import { SCALES } from "../camera/scales.js";
 import { button, element } from "../shared/elements.js";
 import { listenToGestures } from "../shared/gestures.js";
 import { isShortcut, viewActionOf } from "../shared/keys.js";
@@ -10,13 +12,24 @@ import { LivePicture } from "./live.js";
 
 /** @typedef {import("../shared/view.js").Size} Size */
 /** @typedef {import("./live.js").Wish} Wish */
+/** @typedef {"fNumber" | "bokehLevel"} StrengthKind */
+/**
+ * @typedef {object} Strength How strong the blur is.
+ * @property {StrengthKind} kind
+ * @property {number} value
+ * @property {boolean} isEnabled Whether it can be set here.
+ */
 
 const LABEL =
   "Live preview of the picture through the lens. Plus and minus zoom, 0 shows the whole picture.";
 
 export class LensView {
-  /** @param {(isShown: boolean) => void} toggled The user has shown or hidden the picture. */
-  constructor(toggled) {
+  /**
+   * @param {(isShown: boolean) => void} toggled The user has shown or hidden the picture.
+   * @param {(value: number, isDone: boolean) => void} turned The user turns the ring that is shown;
+   *   `isDone` when it rests.
+   */
+  constructor(toggled, turned) {
     this.stage = new Stage(
       { role: "img", tabindex: "0", "aria-label": LABEL, "data-capture-wheel": "true" },
       (context, stage) => this._draw(context, stage),
@@ -27,6 +40,12 @@ export class LensView {
       (isFinished) => this._arrived(isFinished),
       (error) => this.say(error.message),
     );
+    this._rings = {
+      fNumber: new EngravedRing("f-number", SCALES.fNumber, (value) => `f/${value}`, turned),
+      bokehLevel: new EngravedRing("Bokeh level", SCALES.bokehLevel, String, turned),
+    };
+    /** @type {Strength | null} */
+    this._strength = null;
     this._readout = element("output", { class: "readout" });
     const title = "Show the picture through the lens while its settings change";
     this._toggle = button("Live", title, () => {
@@ -35,7 +54,12 @@ export class LensView {
     });
     this._whole = button("Fit", "Show the whole picture (0)", () => this.stage.showWhole());
     const bar = element("div", { class: "bar" }, this._readout, this._toggle, this._whole);
-    this.element = element("div", { class: "focus-puller preview" }, this.stage.element, bar);
+    const rings = Object.values(this._rings).map((ring) => ring.element);
+    this.element = element(
+      "div",
+      { class: "focus-puller preview" },
+      ...[this.stage.element, ...rings, bar],
+    );
     this._listen();
     this.setShown(true);
   }
@@ -51,6 +75,7 @@ export class LensView {
     this.stage.element.hidden = !isShown;
     this._whole.hidden = !isShown;
     this._readout.hidden = !isShown;
+    this._showRings();
     if (!isShown) this._live.show(null);
   }
 
@@ -58,9 +83,12 @@ export class LensView {
    * Show a picture through a lens.
    * @param {Wish} wish
    * @param {string} words About it.
+   * @param {Strength} strength
    */
-  show(wish, words) {
+  show(wish, words, strength) {
     this._readout.textContent = words;
+    this._strength = strength;
+    this._showRings();
     this.stage.resizePicture(wish.size);
     this.stage.element.setAttribute("aria-busy", "true");
     if (!this._hasPicture) this.stage.hint.textContent = "";
@@ -73,6 +101,8 @@ export class LensView {
    */
   say(words) {
     this._hasPicture = false;
+    this._strength = null;
+    this._showRings();
     this._live.show(null);
     this._readout.textContent = "";
     this.stage.hint.textContent = words;
@@ -83,6 +113,14 @@ export class LensView {
   dispose() {
     this._live.dispose();
     this.stage.dispose();
+  }
+
+  _showRings() {
+    const strength = this._isShown ? this._strength : null;
+    for (const kind of /** @type {const} */ (["fNumber", "bokehLevel"])) {
+      this._rings[kind].element.hidden = strength?.kind !== kind;
+    }
+    if (strength) this._rings[strength.kind].show(strength.value, strength.isEnabled);
   }
 
   /** @param {boolean} isFinished */

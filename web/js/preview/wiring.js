@@ -30,6 +30,8 @@ import { areasOfNode } from "../shared/areas.js";
  * @property {N} depth
  * @property {FocusWiring} focus
  * @property {CameraWiring<N> | null} camera
+ * @property {{ node: N, input: "f_number" | "bokeh_level" } | null} strength Where it can be set how
+ *   strong the blur is; null where a photo says so.
  * @property {number} bokehLevel px per unit, without a camera.
  * @property {number} focusScale
  * @property {boolean} levelIsOfPicture Whether `bokehLevel` counts in px of the picture; else of the
@@ -76,7 +78,9 @@ export function wiringOf(render, reader) {
   if (!iris) return "A setting of Aperture is only known when it has run.";
   const levelIsOfPicture = sourceOf(map, "image") != null;
   const [bokehLevel, focusScale] = numbers;
-  return { picture, depth, focus, camera, bokehLevel, focusScale, levelIsOfPicture, iris, leftOut };
+  const strength = strengthOf(map, cameraNode, reader);
+  const blur = { camera, strength, bokehLevel, focusScale, levelIsOfPicture };
+  return { picture, depth, focus, ...blur, iris, leftOut };
 }
 
 /**
@@ -118,6 +122,18 @@ function cameraOf(node, reader) {
   const [ownFNumber, ownFocalLengthMm, ownSensorWidthMm] = own;
   const photo = reader.sourceOf(node, "photo");
   return { ownFNumber, ownFocalLengthMm, ownSensorWidthMm, photo };
+}
+
+/**
+ * @template N
+ * @param {N} map
+ * @param {N | null} camera
+ * @param {Reader<N>} reader
+ * @returns {Wiring<N>["strength"]}
+ */
+function strengthOf(map, camera, { classOf }) {
+  if (!camera) return { node: map, input: "bokeh_level" };
+  return PHOTOS.has(classOf(camera)) ? null : { node: camera, input: "f_number" };
 }
 
 /**
