@@ -73,14 +73,19 @@ test("the focus picker", async () => {
   await comfy.page.waitForTimeout(500);
   await fit(comfy, [3]);
   await comfy.page.waitForTimeout(500);
-  const [mug, pear] = [
+  const [mug, leaf, base] = [
     await onScreen(stage(comfy), 0.68, 0.42),
-    await onScreen(stage(comfy), 0.45, 0.5),
+    await onScreen(stage(comfy), 0.4, 0.38),
+    await onScreen(stage(comfy), 0.52, 0.62),
   ];
-  await comfy.page.mouse.click(mug.x, mug.y);
-  await comfy.page.keyboard.down("Alt");
-  await comfy.page.mouse.click(pear.x, pear.y);
-  await comfy.page.keyboard.up("Alt");
+  const { keyboard, mouse } = comfy.page;
+  await mouse.click(mug.x, mug.y);
+  await keyboard.down("Alt");
+  await mouse.move(leaf.x, leaf.y);
+  await mouse.down();
+  await mouse.move(base.x, base.y, { steps: 4 });
+  await mouse.up();
+  await keyboard.up("Alt");
   await save(comfy, "web/docs/images/focus_picker.jpg", 3);
   await comfy.close();
 });

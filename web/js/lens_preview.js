@@ -33,10 +33,10 @@ import { loadPicture } from "./shared/pixels.js";
 /** @typedef {import("./shared/comfy.js").PhotoFacts} PhotoFacts */
 /** @typedef {import("./preview/wiring.js").Wiring<ComfyNode>} Wiring */
 
-const MIN_HEIGHT_PX = 220;
+const MIN_HEIGHT_PX = 262;
 const HIDDEN_HEIGHT_PX = 30;
 /** @type {[number, number]} */
-const START_SIZE = [400, 460];
+const START_SIZE = [400, 500];
 /** Of the node's properties: whether the user has hidden its preview. */
 const HIDDEN = "focus_puller_preview_hidden";
 const READER = {
