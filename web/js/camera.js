@@ -31,9 +31,9 @@ const WIDGETS = /** @type {const} */ ({
   focalLengthMm: "focal_length_mm",
   sensorWidthMm: "sensor_width_mm",
 });
-const MIN_HEIGHT_PX = 222;
+const MIN_HEIGHT_PX = 262; // with four lines of text, as in a narrow node
 /** @type {[number, number]} */
-const START_SIZE = [380, 390];
+const START_SIZE = [380, 430];
 const START_FOCUS_M = 2;
 
 class NodeBarrel {

@@ -52,7 +52,11 @@ export class Ring {
     this._marks = svg("svg", { x: "50%", overflow: "visible", "aria-hidden": "true" });
     const attributes = { role: "slider", tabindex: "0", "aria-label": name, title };
     const drawing = svg("svg", { class: "scale", height: String(HEIGHT) }, this._marks);
-    this.element = element("div", { class: "lens-ring", "data-capture-wheel": "true", ...attributes });
+    this.element = element("div", {
+      class: "lens-ring",
+      "data-capture-wheel": "true",
+      ...attributes,
+    });
     this.element.append(drawing);
     this._listen();
   }
