@@ -149,7 +149,7 @@ test("compare", async () => {
 });
 
 test("the template", async () => {
-  const comfy = await openComfy(browser, { size: { width: 1900, height: 1200 } });
+  const comfy = await openComfy(browser, { size: { width: 1900, height: 940 } });
   await comfy.load(await template("refocus_photo"));
   await comfy.run();
   await fit(comfy);
