@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,7 @@ class TestHelp:
         examples = re.findall(r"^  focuspuller (.+)$", text, re.MULTILINE)
         assert len(examples) >= 9
         for example in examples:
-            options = cli._parser().parse_args(example.split())
+            options = cli._parser().parse_args(shlex.split(example))
             assert callable(options.execute)
 
     def test_the_module_runs_as_a_program(self, tmp_path: Path):
