@@ -26,7 +26,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "aperture",
-        help="show an aperture's bokeh",
         description="Show points of light all over the picture through an aperture: behind the "
         "focus above, in front of it below. The path of the result is printed.",
         epilog=EXAMPLES,

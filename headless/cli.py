@@ -8,37 +8,57 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ..errors import FocusPullerError
 
-# Modules, in the order of the help text. What they import takes seconds, so that the one that is
+
+class Command(NamedTuple):
+    """A command of the command line.
+
+    Args:
+        module: of this package, with `add_to(commands)`.
+        summary: what the list of commands says of it.
+    """
+
+    module: str
+    summary: str
+
+
+# In the order of the help text. What the modules import takes seconds, so that the one that is
 # meant is imported alone.
 COMMANDS = {
-    "render": "render_command",
-    "refocus": "refocus_command",
-    "deblur": "deblur_command",
-    "generate": "generate_command",
-    "fit": "fit_command",
-    "depth": "depth_command",
-    "mask": "mask_command",
-    "run": "run_command",
-    "aperture": "aperture_command",
-    "models": "models_command",
-    "flux-prompts": "flux_prompts_command",
-    "curate": "curate_command",
-    "label": "label_command",
-    "simulate": "simulate_command",
-    "pack": "pack_command",
-    "train": "train_command",
-    "evaluate": "evaluate_command",
+    "render": Command("render_command", "refocus a photo, frames or a video"),
+    "refocus": Command("refocus_command", "give any photo another focus and aperture, with FLUX"),
+    "deblur": Command("deblur_command", "make a photo sharp from front to back, with FLUX"),
+    "generate": Command("generate_command", "generate a picture, and focus it"),
+    "fit": Command("fit_command", "find the focus and the f-number of a photo"),
+    "depth": Command("depth_command", "estimate the depth of a photo, frames or a video"),
+    "mask": Command("mask_command", "find the subject of a photo, or refine a mask"),
+    "run": Command("run_command", "run a workflow file without ComfyUI, or on its server"),
+    "aperture": Command("aperture_command", "show an aperture's bokeh"),
+    "models": Command("models_command", "list, verify and fetch the weights of networks"),
+    "flux-prompts": Command("flux_prompts_command", "encode the prompts of the FLUX networks once"),
+    "curate": Command("curate_command", "list the photographs that are fit to train with"),
+    "label": Command("label_command", "find bokeh level and focus plane of real photographs"),
+    "simulate": Command(
+        "simulate_command",
+        "make blurred pictures with known depth, focus and strength, to train with",
+    ),
+    "pack": Command("pack_command", "pack a dataset into shards"),
+    "train": Command("train_command", "train the networks that the nodes load"),
+    "evaluate": Command(
+        "evaluate_command", "compare lenses and networks in the tables of the literature"
+    ),
 }
+NEGATIVE_POINT = re.compile(r"-[\d.]+,")
 FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
@@ -50,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         _end_as_by_interrupt()
-        options = _parser(words).parse_args(words)
+        options = _parser(words).parse_args(_with_points(words))
         options.execute(options)
     except FocusPullerError as error:
         print(f"focuspuller: {error}", file=sys.stderr)
@@ -90,7 +110,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(WRONG_USAGE, f"{formatter.format_help()}{self.prog}: {message}. {advice}\n")
 
 
-def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="focuspuller",
         description="Give images a real camera's focus and aperture.",
@@ -98,10 +118,23 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"focuspuller {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    meant = [name for name in words[:1] if name in COMMANDS] or COMMANDS
-    for name in meant:
-        import_module(f".{COMMANDS[name]}", __package__).add_to(commands)
+    if words and words[0] in COMMANDS:
+        import_module(f".{COMMANDS[words[0]].module}", __package__).add_to(commands)
+    else:
+        for name, command in COMMANDS.items():
+            commands.add_parser(name, help=command.summary)
     return parser
+
+
+def _with_points(words: Sequence[str]) -> list[str]:
+    """Words in which a point left of the picture, "-0.1,0.5", is not mistaken for an option."""
+    joined: list[str] = []
+    for word in words:
+        if NEGATIVE_POINT.match(word) and joined and joined[-1].startswith("--"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _version() -> str:

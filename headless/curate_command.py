@@ -29,7 +29,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "curate",
-        help="list the photographs that are fit to train with",
         description="Look at photographs and list which to train with, and why not the others.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -45,7 +45,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "fit",
-        help="find the focus and the f-number of a photo",
         description="Find focus and strength of the blur in a photo, from an all-in-focus picture "
         "of the same view and its depth. With metric depth and a focal length: focus distance and "
         "f-number. Otherwise: bokeh level and focus disparity. In brackets: from where to where "

@@ -24,7 +24,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "flux-prompts",
-        help="encode the prompts of the FLUX networks once",
         description="Write the prompts of the FLUX networks as FLUX' text encoders encode them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -43,7 +43,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "generate",
-        help="generate a picture, and focus it",
         description="Generate an all-in-focus picture from a prompt with SDXL, estimate its depth, "
         "find the focus and take it with a real lens. The paths of the results are printed.",
         epilog=EXAMPLES,

@@ -30,7 +30,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "mask",
-        help="find the subject of a photo, or refine a mask",
         description="Find the subject of a photo with BiRefNet, whose weights are on this machine, "
         "or take a mask, and make its outline as soft as hair, fur and blurred edges are in the "
         "photo. The path of the result is printed.",

@@ -42,7 +42,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "models",
-        help="list, verify and fetch the weights of networks",
         description="Weights that Focus Puller can use but does not bring.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -85,7 +85,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "render",
-        help="refocus a photo, frames or a video",
         description="Refocus an all-in-focus photo, or the frames of a folder, a pattern such as "
         "frames/%04d.png or a video, with their depth. The paths of the results are printed.",
         epilog=EXAMPLES,

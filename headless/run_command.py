@@ -29,7 +29,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "run",
-        help="run a workflow file without ComfyUI, or on its server",
         description="Run a workflow that ComfyUI saved or exported, or a PNG with one in it. "
         "Output nodes that cannot run are named and left out. The paths of the saved pictures are "
         "printed.",

@@ -32,7 +32,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "simulate",
-        help="make blurred pictures with known depth, focus and strength, to train with",
         description="Make a dataset of blurred pictures, from sharp ones or from nothing.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

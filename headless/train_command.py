@@ -26,7 +26,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "train",
-        help="train the networks that the nodes load",
         description="Train a network, or go on with a training, and write the weights.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

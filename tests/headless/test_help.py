@@ -79,7 +79,8 @@ class TestHelp:
         examples = re.findall(r"^  focuspuller (.+)$", text, re.MULTILINE)
         assert len(examples) >= 9
         for example in examples:
-            options = cli._parser().parse_args(shlex.split(example))
+            words = shlex.split(example)
+            options = cli._parser(words).parse_args(words)
             assert callable(options.execute)
 
     def test_the_module_runs_as_a_program(self, tmp_path: Path):

@@ -48,6 +48,17 @@ def test_a_command_goes_by_its_name(capsys, name):
     assert capsys.readouterr().out.startswith(f"usage: focuspuller {name} ")
 
 
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_the_list_of_commands_waits_for_none_of_them(option):
+    code = (
+        "import contextlib, sys; from focuspuller.headless import cli\n"
+        f"with contextlib.suppress(SystemExit): cli.main(['{option}'])\n"
+        "print('torch' in sys.modules or 'numpy' in sys.modules, file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr == "False\n"
+
+
 def test_a_command_does_not_wait_for_the_others():
     code = (
         "import contextlib, sys; from focuspuller.headless import cli\n"
@@ -98,6 +109,19 @@ def test_only_what_the_camera_lacks_is_asked_for(capsys, tmp_path: Path, words, 
     render = ["render", photo, "--depth", photo, "--focus", "0.5,0.5"]
     assert cli.main([*render, *words, "-o", str(tmp_path / "out.png")]) == cli.FAILED
     assert advice in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--focus", "--focus-to"])
+@pytest.mark.parametrize("point", ["-0.5,0.5", "-.5,0.5", "0.5,-0.5"])
+def test_a_point_beside_the_picture_is_no_option(capsys, tmp_path: Path, option, point):
+    from PIL import Image
+
+    Image.new("L", (8, 6), 90).save(tmp_path / "grey.png")
+    photo, out = str(tmp_path / "grey.png"), str(tmp_path / "out%d.png")
+    words = ["render", photo, "--depth", photo, "--bokeh-level", "2", "--frames", "2", "-o", out]
+    start = [] if option == "--focus" else ["--focus", "0.5,0.5"]
+    assert cli.main([*words, *start, option, point]) == cli.FAILED
+    assert "as fractions of the image" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
