@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..training.data.readers.folders import DepthCoding
+    from ..training.data.records import Source
+
+
+def add_companion_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--depth` and `--masks`, which lie beside a dataset."""
+    add_depth_options(parser)
+    parser.add_argument("--masks", type=Path, metavar="DIR", help="white where it is in focus")
 
 
 def add_depth_options(parser: argparse.ArgumentParser) -> None:
@@ -33,3 +40,19 @@ def add_dataset_options(parser: argparse.ArgumentParser, layout: str) -> None:
     parser.add_argument("dataset", type=Path, metavar="DIR", help="folder of the dataset")
     parser.add_argument("--layout", default=layout, help=f"how the dataset lies there ({layout})")
     parser.add_argument("--split", help="of the dataset; its first by default")
+
+
+def dataset_from(options: argparse.Namespace) -> Source:
+    """The pairs of the dataset, with the depth and the masks that the options name.
+
+    Raises:
+        FileError: files are missing.
+        InputError: there is no such layout or split.
+    """
+    from ..training.data.companions import with_depth, with_masks
+    from ..training.data.readers.catalog import open_dataset
+
+    source = open_dataset(options.layout, options.dataset, options.split)
+    if options.depth is not None:
+        source = with_depth(source, options.depth, depth_coding(options))
+    return source if options.masks is None else with_masks(source, options.masks)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InputError
 from .counting import Counter
-from .dataset_options import add_dataset_options, add_depth_options, depth_coding
-
-if TYPE_CHECKING:
-    from ..training.data.records import Source
+from .dataset_options import add_companion_options, add_dataset_options, dataset_from
 
 EXAMPLES = """examples:
   focuspuller label RealBokeh --layout realbokeh --split train --depth depth --masks masks \\
@@ -26,14 +23,12 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "label",
-        help="find bokeh level and focus plane of real photographs",
         description="Find how real photographs are blurred, to train with them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_dataset_options(parser, "folders")
-    add_depth_options(parser)
-    parser.add_argument("--masks", type=Path, metavar="DIR", help="white where it is in focus")
+    add_companion_options(parser)
     parser.add_argument(
         "--by",
         choices=("rendering", "exif"),
@@ -52,7 +47,7 @@ def _execute(options: argparse.Namespace) -> None:
 
     if options.out.suffix != ".jsonl":
         raise InputError("--out", repr(options.out.name), "End the name in .jsonl.")
-    source = _source(options)
+    source = dataset_from(options)
     with Counter(len(source), "pairs") as counter:
         labels = label_all(
             source,
@@ -65,13 +60,3 @@ def _execute(options: argparse.Namespace) -> None:
         )
     found = sum(label.blur is not None for label in labels)
     print(f"{options.out}: {found} of {len(labels)} pairs have a label")
-
-
-def _source(options: argparse.Namespace) -> Source:
-    from ..training.data.companions import with_depth, with_masks
-    from ..training.data.readers.catalog import open_dataset
-
-    source = open_dataset(options.layout, options.dataset, options.split)
-    if options.depth is not None:
-        source = with_depth(source, options.depth, depth_coding(options))
-    return source if options.masks is None else with_masks(source, options.masks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -187,6 +188,24 @@ class TestTheCommand:
         assert main(arguments) == 0
         assert "1 of 1 pairs have a label" in capsys.readouterr().out
         assert read_labels(out)["a"].blur.level == pytest.approx(LEVEL, rel=0.01)
+
+    def test_labelled_pairs_are_packed_with_what_was_found(self, folder, tmp_path):
+        """The depth comes from elsewhere; a second photograph without a label stays out."""
+        depth, out, shards = tmp_path / "maps", tmp_path / "labels.jsonl", tmp_path / "shards"
+        label_all(read(folder), out, "exif", 0.8)
+        (folder / "depth").rename(depth)
+        for name in ("all_in_focus", "bokeh"):
+            copy(folder / name / "a.png", folder / name / "b.png")
+        copy(depth / "a.npy", depth / "b.npy")
+        (folder / "mask/a.png").unlink()
+        (folder / "mask").rmdir()
+        arguments = ["pack", str(folder), "--layout", "folders", "--depth", str(depth)]
+        assert main([*arguments, "--labels", str(out), "--out", str(shards)]) == 0
+        packed = open_dataset("shards", shards)
+        assert [packed.record(index).name for index in range(len(packed))] == ["a"]
+        assert packed.record(0).blur == read_labels(out)["a"].blur
+        metres = packed.record(0).depth.depth().metres[0, 0].numpy()
+        np.testing.assert_allclose(metres, np.load(depth / "a.npy"), rtol=1e-3)
 
     def test_it_says_what_is_wrong(self, folder, capsys):
         assert main(["label", str(folder), "--out", "labels.json"]) == 1
