@@ -24,6 +24,7 @@ from ...lens.optics import Camera
 from ..registry import EXIF_GENERATOR
 from ..state_dict import (
     StateDict,
+    below,
     load_network,
     read_metadata,
     read_state_dict,
@@ -162,18 +163,12 @@ def exif_metadata(path: Path) -> ExifMetadata | None:
 
 def projection_of(state: Mapping[str, Tensor]) -> StateDict:
     """The tensors of the projection under its own names."""
-    return _below(PROJECTION, state)
+    return below(state, PROJECTION)
 
 
 def student_of(state: Mapping[str, Tensor]) -> StateDict:
     """The tensors of the student, without the prefix."""
-    return _below(STUDENT, state)
-
-
-def _below(prefix: str, state: Mapping[str, Tensor]) -> StateDict:
-    return {
-        name.removeprefix(prefix): one for name, one in state.items() if name.startswith(prefix)
-    }
+    return below(state, STUDENT)
 
 
 def projection_maker(state: Mapping[str, Tensor], path: Path) -> partial[ExifProjection]:

@@ -110,26 +110,18 @@ class FluxBase:
         finally:
             self.transformer.adapters = present
 
-    def encode_image(self, image: Tensor) -> Tensor:
+    def encode(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The latent of pictures.
 
         Args:
-            image: sRGB, `[B,3,H,W]` in 0..1, H and W multiples of 8.
+            pixels: `[B,3,H,W]` in the autoencoder's range -1..1, H and W multiples of 8.
+            generator: draws from the latent's distribution, as GenRefocus does; its mean if None.
 
         Returns:
             `[B,C,H/8,W/8]`, float32 on the device, as `tokens.packed` takes it.
 
         Raises:
             InputError: H or W is no multiple of 8.
-        """
-        return self.encode(2.0 * image - 1.0)
-
-    def encode(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """As `encode_image`, of values that stand in the autoencoder's own range -1..1.
-
-        Args:
-            pixels: `[B,3,H,W]`.
-            generator: draws from the latent's distribution, as GenRefocus does; its mean if None.
         """
         height, width = pixels.shape[-2:]
         if height % DOWNSCALING or width % DOWNSCALING:

@@ -109,7 +109,7 @@ def lender(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lender]:
 def test_pictures_pass_its_autoencoder():
     base = native_base(Model(), Vae(), Clip())
     picture = torch.rand(2, 3, 16, 24)
-    latents = base.encode_image(picture)
+    latents = base.encode(2 * picture - 1)
     means = torch.nn.functional.avg_pool2d(2 * picture - 1, 8)
     torch.testing.assert_close(latents[:, :3], (means - SHIFT) * SCALE)
     expected = (means / 2 + 0.5).repeat_interleave(8, 2).repeat_interleave(8, 3)
@@ -120,7 +120,7 @@ def test_an_autoencoder_of_another_model_is_refused():
     vae = Vae()
     vae.channels = 4
     with pytest.raises(InputError, match=r"vae: received one of 4 channels\. Connect FLUX' VAE"):
-        native_base(Model(), vae, Clip()).encode_image(torch.rand(1, 3, 16, 16))
+        native_base(Model(), vae, Clip()).encode(2 * torch.rand(1, 3, 16, 16) - 1)
 
 
 def test_prompts_have_as_many_tokens_as_published():
@@ -132,7 +132,7 @@ def test_prompts_have_as_many_tokens_as_published():
 def test_its_patcher_brings_the_model(lender, sparing):
     model = Model()
     base = native_base(model, Vae(), Clip(), sparing)
-    latents = base.encode_image(torch.rand(1, 3, 48, 64))
+    latents = base.encode(2 * torch.rand(1, 3, 48, 64) - 1)
     with base.at_work({"bokeh": filled_adapter(base.shape)}, working_bytes=7) as transformer:
         velocity = transformer(
             packed(latents),

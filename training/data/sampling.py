@@ -1,19 +1,12 @@
-"""Which pair an example is made of: drawn from one source or several, as the step decides.
-
-Examples are drawn with the generator that the engine gives for each of them, so that the order
-follows from the seed and the number of the example alone: a training that goes on, or one on more
-processes, sees what it would have seen.
-"""
+"""How likely examples of each kind are, as the step decides."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import InputError
-from .records import Pair, Source
 
 
 @dataclass(frozen=True)
@@ -53,37 +46,3 @@ class Ramp:
         length = self.last_step - self.first_step
         progress = (step - self.first_step) / length if length else float(step >= self.last_step)
         return before + (after - before) * min(max(progress, 0.0), 1.0)
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """Pairs of several sources.
-
-    Args:
-        sources: none of them empty.
-        ramp: the share of each, by step; None draws every pair alike.
-
-    Raises:
-        InputError: a source is empty, or there are not as many shares.
-    """
-
-    sources: tuple[Source, ...]
-    ramp: Ramp | None = None
-
-    def __post_init__(self) -> None:
-        if not self.sources or any(len(source) == 0 for source in self.sources):
-            raise InputError("sources", "none, or an empty one", "Give sources that have pairs.")
-        if self.ramp is not None and len(self.ramp.before) != len(self.sources):
-            received = f"{len(self.ramp.before)} for {len(self.sources)} sources"
-            raise InputError("shares", received, "Give one for each source.")
-
-    def draw(self, step: int, random: np.random.Generator) -> Pair:
-        """The pair of an example: the same for the same step and state of the generator."""
-        source = self.sources[int(random.choice(len(self.sources), p=self._shares(step)))]
-        return source.record(int(random.integers(len(source))))
-
-    def _shares(self, step: int) -> Sequence[float] | np.ndarray:
-        if self.ramp is not None:
-            return self.ramp.shares(step)
-        sizes = np.array([len(source) for source in self.sources], np.float64)
-        return sizes / sizes.sum()

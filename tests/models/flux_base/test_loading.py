@@ -40,7 +40,7 @@ def picture() -> Tensor:
 
 def velocity(base: FluxBase, adapted: bool = True) -> Tensor:
     """A pass with one condition."""
-    latents = base.encode_image(picture())
+    latents = base.encode(2 * picture() - 1)
     grid = grid_of(*latents.shape[-2:])
     tokens = packed(latents).to(base.dtype)
     condition = Condition(tokens, image_positions(grid), "bokeh" if adapted else None)
@@ -213,7 +213,7 @@ def test_the_autoencoder_is_that_of_the_publication(folders):
     network = vae()
     with torch.no_grad():
         mean = network.encode(2 * picture() - 1).latent_dist.mean
-    latents = base.encode_image(picture())
+    latents = base.encode(2 * picture() - 1)
     torch.testing.assert_close(latents, (mean - 0.1159) * 0.3611)
     with torch.no_grad():
         pixels = network.decode(mean).sample
@@ -230,7 +230,7 @@ def test_a_generator_draws_from_the_latents_distribution(folders):
 
 def test_sizes_have_to_fit_the_latents(folders):
     with pytest.raises(InputError, match=r"20×16 px.*multiples of 8"):
-        load_base(base_files()).encode_image(torch.rand(1, 3, 16, 20))
+        load_base(base_files()).encode(2 * torch.rand(1, 3, 16, 20) - 1)
 
 
 def test_stored_prompts_need_no_encoders(folders, tmp_path):

@@ -159,7 +159,7 @@ class TestDeblurNet:
         deblurred(model, photo, sampling=FEW)
         (condition,) = first_pass(model)["conditions"]
         assert condition.adapter == "deblur"
-        assert torch.equal(condition.tokens, packed(model.base.encode_image(photo)))
+        assert torch.equal(condition.tokens, packed(model.base.encode(2 * photo - 1)))
         assert first_pass(model)["guidance"] == 3.5
 
     def test_the_known_picture_comes_out(self) -> None:
@@ -180,15 +180,15 @@ class TestDeblurNet:
         deblur(model.base, variant, photo, restored, FEW)
         first, second = first_pass(model)["conditions"]
         assert first.adapter == second.adapter == "pre_deblur"
-        assert torch.equal(first.tokens, packed(model.base.encode_image(restored)))
+        assert torch.equal(first.tokens, packed(model.base.encode(2 * restored - 1)))
         assert first.positions[0].tolist() == [0, 0, 32]
-        assert torch.equal(second.tokens, packed(model.base.encode_image(photo)))
+        assert torch.equal(second.tokens, packed(model.base.encode(2 * photo - 1)))
 
     def test_the_variant_sees_black_without_one(self) -> None:
         model = known_model()
         deblur(model.base, model.adapter(Kind.PRE_DEBLUR), picture(16, 32), sampling=FEW)
         first, _ = first_pass(model)["conditions"]
-        black = packed(model.base.encode_image(torch.zeros(1, 3, 16, 32)))
+        black = packed(model.base.encode(2 * torch.zeros(1, 3, 16, 32) - 1))
         assert torch.equal(first.tokens, black)
 
     def test_restorations_that_do_not_fit_are_refused(self) -> None:
@@ -329,9 +329,9 @@ class TestDiffCamera:
         depth = Depth.from_relative(torch.linspace(0, 1, 48).expand(1, 1, 32, 48))
         refocused(model, photo, point=(0.25, 0.75), level=12.0, depth=depth, sampling=FEW)
         reference, shown, camera = first_pass(model)["conditions"]
-        assert torch.equal(reference.tokens, packed(model.base.encode_image(photo)))
+        assert torch.equal(reference.tokens, packed(model.base.encode(2 * photo - 1)))
         values = depth.disparity.expand(1, 3, -1, -1)
-        torch.testing.assert_close(shown.tokens, packed(model.base.encode_image(values)))
+        torch.testing.assert_close(shown.tokens, packed(model.base.encode(2 * values - 1)))
         project = model.adapter(Kind.DIFFCAMERA).camera
         assert project is not None
         setting = CameraSetting(0.25, 0.75, 12.0 / 48.0).vector()[None]
@@ -341,7 +341,7 @@ class TestDiffCamera:
         model, photo = known_model(), picture(16, 32)
         refocused(model, photo, sampling=FEW)
         _, shown, _ = first_pass(model)["conditions"]
-        black = packed(model.base.encode_image(torch.zeros(1, 3, 16, 32)))
+        black = packed(model.base.encode(2 * torch.zeros(1, 3, 16, 32) - 1))
         assert torch.equal(shown.tokens, black)
 
     def test_the_point_lies_on_the_picture_that_is_shown(self) -> None:

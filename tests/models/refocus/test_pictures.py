@@ -173,7 +173,7 @@ class TestMaps:
 class TestLatentColors:
     def test_they_show_the_picture_that_they_were_fitted_to(self) -> None:
         base, original = tiny_base(), picture(64, 96)
-        latents = base.encode_image(original)
+        latents = base.encode(2 * original - 1)
         shown = LatentColors.fitted(latents, original).picture(latents)
         assert shown.shape == (1, 3, 8, 12)
         wanted = torch.nn.functional.avg_pool2d(original, 8)
@@ -181,7 +181,7 @@ class TestLatentColors:
 
     def test_channels_without_colour_say_nothing(self) -> None:
         base, original = tiny_base(), picture(64, 96)
-        latents = base.encode_image(original)
+        latents = base.encode(2 * original - 1)
         colors = LatentColors.fitted(latents, original)
         noisy = latents.clone()
         noisy[:, 3:] = 5.0

@@ -15,7 +15,7 @@ from focuspuller.headless.cli import main
 from focuspuller.training.data.curation.criteria import PURPOSES, Criteria, decided, reasons
 from focuspuller.training.data.curation.facts import Facts, classifier_called, measured
 from focuspuller.training.data.curation.phones import is_phone
-from focuspuller.training.data.curation.run import curate, kept_files
+from focuspuller.training.data.curation.run import curate, kept_facts
 from focuspuller.training.data.curation.sharpness import (
     laplacian_variance,
     sharpness,
@@ -184,6 +184,10 @@ def lines_of(file: Path) -> dict[str, dict]:
     return {line["file"]: line for line in map(json.loads, file.read_text().splitlines())}
 
 
+def kept_files(file: Path) -> list[str]:
+    return [facts.file for facts in kept_facts(file)]
+
+
 class TestCurating:
     def test_the_list_says_what_is_kept_and_why_not(self, photos, tmp_path):
         out = tmp_path / "shallow.jsonl"
@@ -257,7 +261,7 @@ class TestCurating:
     def test_a_list_is_no_photograph(self, tmp_path):
         (tmp_path / "list.jsonl").write_text("no list")
         with pytest.raises(FileError, match="no list of photographs"):
-            kept_files(tmp_path / "list.jsonl")
+            kept_facts(tmp_path / "list.jsonl")
 
     def test_size_is_that_of_the_upright_picture(self, tmp_path):
         exif = Image.Exif()

@@ -8,7 +8,7 @@ import torch
 from focuspuller.errors import InputError
 from focuspuller.training.data.readers.catalog import open_dataset
 from focuspuller.training.data.records import Pair, PairList, Source, digest_of
-from focuspuller.training.data.sampling import Mixture, Ramp
+from focuspuller.training.data.sampling import Ramp
 from focuspuller.training.data.shards import write_shards
 from focuspuller.training.engine.config import Optimizer, Run
 from focuspuller.training.engine.examples import batches
@@ -20,31 +20,13 @@ def named(prefix: str, count: int) -> PairList:
     return PairList(tuple(Pair(f"{prefix}{index}", f"{prefix}{index}") for index in range(count)))
 
 
-def share_of(mixture: Mixture, step: int, prefix: str) -> float:
-    drawn = [mixture.draw(step, np.random.default_rng(index)).name for index in range(2000)]
-    return sum(name.startswith(prefix) for name in drawn) / len(drawn)
-
-
 PHOTOS, GENERATED = named("photo", 3), named("generated", 9)
 
 
 def test_diffcameras_schedule():
-    mixture = Mixture((PHOTOS, GENERATED), Ramp((1, 1), (0, 1), 1000, 2500))
+    ramp = Ramp((1, 1), (0, 1), 1000, 2500)
     for step, share in ((0, 0.5), (1000, 0.5), (1750, 0.25), (2500, 0.0), (9000, 0.0)):
-        assert mixture.ramp.shares(step).tolist() == pytest.approx([share, 1 - share])
-        assert share_of(mixture, step, "photo") == pytest.approx(share, abs=0.03)
-
-
-def test_without_a_schedule_every_pair_is_as_likely():
-    assert share_of(Mixture((PHOTOS, GENERATED)), 7, "photo") == pytest.approx(0.25, abs=0.03)
-
-
-def test_the_generator_decides():
-    mixture = Mixture((PHOTOS, GENERATED))
-    names = [mixture.draw(0, np.random.default_rng([5, number])).name for number in range(50)]
-    again = [mixture.draw(0, np.random.default_rng([5, number])).name for number in range(50)]
-    assert names == again
-    assert len(set(names)) > 8
+        assert ramp.shares(step).tolist() == pytest.approx([share, 1 - share])
 
 
 def test_a_step_changes_shares_at_once_where_the_ramp_has_no_length():
@@ -60,9 +42,6 @@ def test_a_step_changes_shares_at_once_where_the_ramp_has_no_length():
         lambda: Ramp((0, 0), (1, 1)),
         lambda: Ramp((1, 1), (1,)),
         lambda: Ramp((1, 1), (1, 1), 5, 4),
-        lambda: Mixture(()),
-        lambda: Mixture((PairList(()),)),
-        lambda: Mixture((PHOTOS,), Ramp((1, 1), (1, 1))),
     ],
 )
 def test_what_has_no_meaning_is_refused(make):
@@ -80,12 +59,12 @@ def test_digests_tell_sources_apart():
 class PairTask(Task):
     """Examples that say which pair they were made of."""
 
-    def __init__(self, mixture: Mixture, workers: int) -> None:
-        self.mixture, self.run = mixture, Run(steps=6, batch_size=2, workers=workers, seed=9)
+    def __init__(self, source: Source, workers: int) -> None:
+        self.source, self.run = source, Run(steps=6, batch_size=2, workers=workers, seed=9)
         self.phases = [Phase("only", lambda trainee: (), Optimizer())]
 
     def example(self, step: int, random: np.random.Generator) -> dict[str, torch.Tensor]:
-        image = self.mixture.draw(step, random).bokeh.image()
+        image = self.source.record(int(random.integers(len(self.source)))).bokeh.image()
         return {"image": image, "step": torch.tensor(step)}
 
     def export(self, weights, file, metadata) -> None:
@@ -95,13 +74,10 @@ class PairTask(Task):
 def test_the_engine_sees_the_same_pairs_from_shards_with_workers_and_when_it_goes_on(tmp_path):
     source = open_dataset("lfdof", datasets.lfdof(tmp_path / "LFDOF"), "train")
     write_shards(source, tmp_path / "shards", 1)
-    ramp = Ramp((1, 0), (0, 1), 0, 4)
 
     def seen(source: Source, workers: int = 0, first_step: int = 0) -> list[torch.Tensor]:
-        mixture = Mixture((source, source), ramp)
-        return [
-            batch["image"] for batch in batches(PairTask(mixture, workers), first_step, 0, 1, False)
-        ]
+        task = PairTask(source, workers)
+        return [batch["image"] for batch in batches(task, first_step, 0, 1, False)]
 
     expected, packed = seen(source), open_dataset("shards", tmp_path / "shards")
     assert len(expected) == 6

@@ -165,12 +165,3 @@ def kept_facts(curated: Path) -> list[Facts]:
         raise FileError(
             str(curated), f"no list of photographs ({error})", "Make it with focuspuller curate."
         ) from error
-
-
-def kept_files(curated: Path) -> list[str]:
-    """The photographs that a list keeps, relative to its folder.
-
-    Raises:
-        FileError: the list cannot be read.
-    """
-    return [facts.file for facts in kept_facts(curated)]
