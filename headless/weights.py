@@ -11,7 +11,7 @@ from ..errors import DownloadError, FileError, MissingDependencyError
 from ..models.download import OnBytes, Remote, download, file_sha256, inspected
 from ..models.layout import Findings, not_finite
 from ..models.places import folders_for, found, missing
-from ..models.registry import ALL_WEIGHTS, weights_called
+from ..models.registry import ALL_WEIGHTS, BASE_PARTS, weights_called
 from ..models.state_dict import read_state_dict
 from ..models.weights import WEIGHT_SUFFIXES, Weights
 
@@ -202,7 +202,12 @@ def _verdict_of_file(path: Path) -> Verdict:
         verdicts = [one for one in guesses if one.is_compared or path.is_file()]
     if not verdicts:
         raise FileError(str(path), "a file or folder of unknown name", "Give a name of the list.")
-    return min(verdicts, key=lambda verdict: (not verdict.is_compared, verdict.findings.count))
+    return min(verdicts, key=_distance)
+
+
+def _distance(verdict: Verdict) -> tuple[bool, int, bool]:
+    """How far a file is from what it should be; a whole model that fits is not called by a part."""
+    return not verdict.is_compared, verdict.findings.count, verdict.weights in BASE_PARTS
 
 
 def _guess(weights: Weights, path: Path) -> Verdict | None:

@@ -364,6 +364,8 @@ FLUX_TOKENIZERS = Weights(
     subfolder="flux_tokenizers",
     check="models.flux_base.files:check_tokenizers",
 )
+# What a base model's folder may hold as well.
+BASE_PARTS = (FLUX_AUTOENCODER, FLUX_CLIP, FLUX_T5, FLUX_TOKENIZERS)
 FLUX_PROMPTS = Weights(
     name="flux-prompts",
     network="encoded prompts, in place of text encoders",

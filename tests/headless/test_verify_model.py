@@ -10,11 +10,13 @@ import pytest
 import torch
 from focuspuller.models.flux.layout import AdapterFile, save_adapter
 from focuspuller.models.flux.networks import Kind
+from focuspuller.models.registry import GENERATOR_BASES
 from focuspuller.models.state_dict import read_metadata, read_state_dict, write_weights
 
 pytest.importorskip("diffusers", reason="SDXL and FLUX need the extra 'diffusion'")
 
 from oracles.refocus import adapter_for
+from oracles.tiny_sdxl import save_diffusers_folder, tiny_networks
 
 NAMES = {
     Kind.DEBLUR: "genfocus-deblur",
@@ -60,6 +62,20 @@ def test_diffcamera_without_its_camera_is_incomplete(tmp_path: Path) -> None:
     (verdict,) = fp.verify_model(save(tmp_path / "mine.safetensors", adapter))
     assert verdict.weights.name == "diffcamera"
     assert verdict.findings.missing == ("weight", "bias")
+
+
+def test_a_folder_of_sdxl_is_not_called_by_one_of_its_parts(tmp_path: Path) -> None:
+    save_diffusers_folder(tiny_networks(), tmp_path / "mine")
+    (verdict,) = fp.verify_model(tmp_path / "mine")
+    assert verdict.fits
+    assert verdict.weights in GENERATOR_BASES
+
+
+def test_a_part_alone_is_itself(tmp_path: Path) -> None:
+    save_diffusers_folder(tiny_networks(), tmp_path / "mine")
+    (tmp_path / "mine/text_encoder").rename(tmp_path / "alone")
+    (verdict,) = fp.verify_model(tmp_path / "alone")
+    assert (verdict.weights.name, verdict.fits) == ("flux-clip-l", True)
 
 
 def test_a_folder_of_nothing_known(tmp_path: Path) -> None:
