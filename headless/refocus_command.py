@@ -33,6 +33,7 @@ from .refocus_options import (
     sampling_from,
     written,
 )
+from .render import render as render_with_lens
 from .render_command import (
     add_camera_options,
     add_depth_options,
@@ -60,7 +61,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "refocus",
-        help="give any photo another focus and aperture, with FLUX",
         description="Give a photo, or the frames of a folder, a pattern or a video, another focus "
         "and aperture, whatever is sharp in it now: DeblurNet makes all of it sharp, a network "
         "estimates its depth, and BokehNet or a lens blurs it anew. Weights are on this machine "
@@ -98,11 +98,14 @@ def execute(options: argparse.Namespace) -> None:
     targets = check_out(options, shot, options.depth, options.focus_mask, options.aperture_image)
     camera = None if uses_diffcamera else camera_of(options, shot.camera_data)
     settings = sampling_from(options)
-    adapters = [DIFFCAMERA] if uses_diffcamera else STAGES
-    model = model_from(options, *adapters)
-    make = _with_diffcamera if uses_diffcamera else _with_stages
+    if uses_diffcamera:
+        work = _with_diffcamera(options, shot, model_from(options, DIFFCAMERA), settings)
+    else:
+        needs_flux = not (options.sharp and options.lens)
+        model = model_from(options, *STAGES) if needs_flux else None
+        work = _with_stages(options, shot, model, settings)
     data = {} if camera is None else {"f_number": camera.f_number}
-    for path in written(options, shot, targets, make(options, shot, model, settings), **data):
+    for path in written(options, shot, targets, work, **data):
         print(path, flush=True)
 
 
@@ -152,11 +155,12 @@ def _with_diffcamera(
 
 
 def _with_stages(
-    options: argparse.Namespace, shot: Shot, model: RefocusModel, settings: dict[str, Any]
+    options: argparse.Namespace, shot: Shot, model: RefocusModel | None, settings: dict[str, Any]
 ) -> Work:
+    """The stages one after the other; without a model a lens blurs a photo that is sharp."""
     camera = camera_of(options, shot.camera_data)
     place, aperture = focus_place(options), _shape(options)
-    if not options.lens:
+    if model is not None and not options.lens:
         model.adapter(Kind.BOKEH)  # missed before anything is computed
     depths = None if options.depth is None else _given_depths(options, shot)
     stabilizer = DepthStabilizer()
@@ -184,7 +188,7 @@ def _with_stages(
         linear, sharp = is_linear(options, picture), picture.image
         # How much of the work the first stage is.
         share = 0.0 if options.sharp else 0.5
-        if not options.sharp:
+        if model is not None and not options.sharp:
             sharp = deblur(
                 sharp,
                 model,
@@ -193,6 +197,19 @@ def _with_stages(
                 **settings,
             )
         depth = depth_of(picture, sharp)
+        if model is None:
+            return render_with_lens(
+                sharp,
+                depth,
+                focus=place(depth),
+                camera=camera,
+                bokeh_level=options.bokeh_level,
+                lens=options.lens,
+                aperture=aperture,
+                linear=linear,
+                device=options.device or ("cuda" if torch.cuda.is_available() else None),
+                on_progress=on_progress,
+            )
         return refocus_photo(
             sharp,
             model,

@@ -287,6 +287,18 @@ class TestRefocusCommand:
         )
         np.testing.assert_allclose(result, wanted, atol=0.6 / 255)
 
+    def test_a_lens_and_a_sharp_photo_need_no_flux(
+        self, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FOCUSPULLER_MODELS", str(tmp_path / "nothing"))
+        monkeypatch.setattr("focuspuller.models.places._in_hub_cache", lambda weights: None)
+        blades = ["--blades", "5"]
+        result = self.run(photo, *LEFT, "--sharp", "--lens", "layered", *blades)
+        strength: dict[str, Any] = {"focus_point": (0.2, 0.5), "bokeh_level": 8.0}
+        shape = fp.Aperture(blades=5)
+        wanted = fp.render(pixels_of(photo), metres(), **strength, lens="layered", aperture=shape)
+        np.testing.assert_allclose(result, wanted, atol=0.6 / 255)
+
     def test_shapes(self, models: Path, photo: Path) -> None:
         adapter = ["--aperture-adapter", str(models / "loras" / FILES[Kind.APERTURE])]
         plain = self.run(photo, *LEFT, "--sharp")
