@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,8 @@ def read_exr(path: Path) -> ExrFile:
     library = require_openexr(path)
     read_file(path, 1)  # for its errors: OpenEXR only says that it failed
     try:
-        with library.File(str(path), separate_channels=True) as file:
+        # It prints warnings of damage to where programs expect results.
+        with redirect_stdout(sys.stderr), library.File(str(path), separate_channels=True) as file:
             header = dict(file.parts[0].header)
             channels = _displayed_channels(file.parts)
     except Exception as error:  # of OpenEXR, or of what it read in part: its own reason is printed

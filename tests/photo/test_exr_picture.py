@@ -337,11 +337,14 @@ class TestBadFiles:
         with pytest.raises(FileError, match=r"without a picture \(channels: Z\)"):
             load_photo(write({"Z": np.ones(SIZE, np.float32)}))
 
-    def test_half_a_file(self, write, light) -> None:
+    @pytest.mark.parametrize("kept", [400, 0.7])
+    def test_half_a_file(self, write, light, capsys, kept) -> None:
         path = write(rgb(light))
-        path.write_bytes(path.read_bytes()[:400])
+        content = path.read_bytes()
+        path.write_bytes(content[: kept if kept > 1 else int(kept * len(content))])
         with pytest.raises(FileError, match=r"a\.exr: received .* EXR file"):
             load_photo(path)
+        assert capsys.readouterr().out == ""
 
     @pytest.mark.parametrize("value", [math.nan, math.inf])
     def test_broken_pixels_are_not_saved(self, tmp_path, light, value) -> None:
