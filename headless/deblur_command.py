@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..photo.frames import frames_text
 from ..photo.photo import load_photo
 from .refocus import OnProgress, deblur
 from .refocus_options import (
@@ -36,7 +37,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "deblur",
-        help="make a photo sharp from front to back, with FLUX",
         description="Make a photo, or the frames of a folder, a pattern or a video, sharp from "
         "front to back with DeblurNet on FLUX.1-dev, whose weights are on this machine "
         "('focuspuller models list'). The paths of the results are printed.",
@@ -86,6 +86,6 @@ def _restoration(options: argparse.Namespace, count: int) -> np.ndarray | None:
     if options.pre_deblurred is None:
         return None
     if count > 1:
-        received = f"one restoration for {count} frames"
+        received = f"one restoration for {frames_text(count)}"
         raise InputError("--pre-deblurred", received, "Deblur the photos one by one.")
     return load_photo(options.pre_deblurred).image

@@ -19,7 +19,7 @@ from ..lens.image import to_planar
 from ..models.places import AUTOMATIC
 from ..photo.depth_files import WRITABLE_DEPTH_SUFFIXES, save_depth
 from ..photo.files import make_folder
-from ..photo.frames import check_distinct, frame_path, has_number
+from ..photo.frames import check_distinct, frame_path, frames_text, has_number
 from .depth_options import add_improvement_options, estimated_depth, improved_depth
 from .shots import Picture, Shot, open_shot
 
@@ -40,7 +40,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = commands.add_parser(
         "depth",
-        help="estimate the depth of a photo, frames or a video",
         description="Estimate depth with a network whose weights are on this machine "
         "('focuspuller models list'). The paths of the results are printed.",
         epilog=EXAMPLES,
@@ -136,7 +135,7 @@ def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:
         raise InputError("--out", str(out), f"End the name in one of {names}.")
     if shot.count > 1 and not has_number(out):
         advice = "Give a pattern such as maps/%05d.png."
-        raise InputError("--out", f"{out} for {shot.count} frames", advice)
+        raise InputError("--out", f"{out} for {frames_text(shot.count)}", advice)
     files = shot.files or [None] * shot.count
     suffixes = WRITABLE_DEPTH_SUFFIXES
     numbered = [frame_path(out, file, index, suffixes) for index, file in enumerate(files)]

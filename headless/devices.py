@@ -6,6 +6,8 @@ import torch
 
 from ..errors import InputError
 
+DEVICE_ADVICE = "Give cpu, or cuda with a GPU."
+
 
 def device_called(name: torch.device | str | None) -> torch.device | None:
     """The device, if this machine has it; None for None.
@@ -16,9 +18,11 @@ def device_called(name: torch.device | str | None) -> torch.device | None:
     if name is None:
         return None
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            "device", f"{name!s} ({reason})", "Give cpu, or cuda with a GPU."
-        ) from None
+        device = torch.device(name)
+    except RuntimeError:  # It lists every device that PyTorch could be built for.
+        raise InputError("device", f"{name!s}, which is none", DEVICE_ADVICE) from None
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise InputError("device", f"{name!s} ({reason})", DEVICE_ADVICE) from None

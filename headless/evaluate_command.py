@@ -32,7 +32,6 @@ def add_to(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "evaluate",
-        help="compare lenses and networks in the tables of the literature",
         description="Run a benchmark: tables, plots and side-by-side sheets.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -84,10 +83,7 @@ def _execute(options: argparse.Namespace) -> None:
     if options.list:
         _print_list()
         return
-    for name in ("benchmark", "out"):
-        if getattr(options, name) is None:
-            advice = "focuspuller evaluate --list shows the benchmarks; --out is for the results."
-            raise InputError("BENCHMARK" if name == "benchmark" else "--out", "none", advice)
+    _check_named(options)
     if options.limit is not None and options.limit < 1:
         raise InputError("--limit", str(options.limit), "Give at least 1.")
     with tqdm(leave=False, disable=None, unit="picture") as bar:
@@ -108,6 +104,17 @@ def _execute(options: argparse.Namespace) -> None:
         )
     print(report.markdown())
     print(f"written to {options.out}", file=sys.stderr)
+
+
+def _check_named(options: argparse.Namespace) -> None:
+    """Refuse a benchmark that is none, before anything else that is missing."""
+    from ..training.evaluation.catalog import benchmark_called
+
+    if options.benchmark is None:
+        raise InputError("BENCHMARK", "none", "focuspuller evaluate --list shows them.")
+    benchmark_called(options.benchmark)
+    if options.out is None:
+        raise InputError("--out", "none", "Give a folder for the results.")
 
 
 def _show(bar: Any, done: int, total: int, what: str) -> None:

@@ -18,7 +18,7 @@ from ..models.refocus.loading import SLOTS
 from ..models.refocus.model import RefocusModel
 from ..models.refocus.sampling import Sampling
 from ..photo.files import make_folder
-from ..photo.frames import check_distinct, frame_path, has_number
+from ..photo.frames import check_distinct, frame_path, frames_text, has_number
 from ..photo.photo import (
     WRITABLE_SUFFIXES,
     check_quality,
@@ -180,7 +180,7 @@ def check_out(options: argparse.Namespace, shot: Shot, *inputs: Path | None) -> 
     elif shot.count > 1 or has_number(out):
         if not has_number(out):
             advice = "Give a pattern such as sharp/%04d.png, or a video."
-            raise InputError("--out", f"{out} for {shot.count} frames", advice)
+            raise InputError("--out", f"{out} for {frames_text(shot.count)}", advice)
         files = shot.files or [None] * shot.count
         targets = [
             frame_path(out, file, index, WRITABLE_SUFFIXES) for index, file in enumerate(files)

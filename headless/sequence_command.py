@@ -32,7 +32,14 @@ from ..photo.depth_files import DEPTH_SUFFIXES
 from ..photo.exif import CameraData
 from ..photo.exr import require_openexr
 from ..photo.files import make_folder
-from ..photo.frames import check_distinct, find_frames, frame_path, has_number, is_pattern
+from ..photo.frames import (
+    check_distinct,
+    find_frames,
+    frame_path,
+    frames_text,
+    has_number,
+    is_pattern,
+)
 from ..photo.photo import (
     WRITABLE_SUFFIXES,
     check_quality,
@@ -271,7 +278,7 @@ def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:
             require_openexr(out)
     elif out.suffix and not out.is_dir():
         advice = "Give a folder, a pattern such as frame_%04d.png, or a video."
-        raise InputError("--out", f"{out} for {shot.count} frames", advice)
+        raise InputError("--out", f"{out} for {frames_text(shot.count)}", advice)
     # The frames of a repeated photo are counted; others keep their own numbers.
     is_repeated = options.frames is not None
     files = [None] * shot.count if is_repeated or not shot.files else shot.files

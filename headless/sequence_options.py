@@ -114,7 +114,7 @@ def is_sequence(options: argparse.Namespace) -> bool:
 
 
 def check_single(options: argparse.Namespace) -> None:
-    """Refuse what needs several frames where there is one.
+    """Refuse what needs several frames, or is made of them, where there is one.
 
     Raises:
         InputError: there is such an option.
@@ -123,6 +123,11 @@ def check_single(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None:
             advice = "Give --frames N, or a folder of frames, a pattern such as %04d or a video."
             raise InputError(f"--{name.replace('_', '-')}", "a single picture", advice)
+    if is_video(options.out):
+        advice = (
+            "Give --frames N to make a video of it, or end the name in .jpg, .png and the like."
+        )
+        raise InputError("--out", f"{options.out}, a video, for a single picture", advice)
 
 
 def focus_path(options: argparse.Namespace, start: Place, frames: int) -> Focus | FocusPath:

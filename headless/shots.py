@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..lens.depth import Depth, decode_depth
 from ..photo.depth_files import DEPTH_SUFFIXES, DepthEncoding, load_depth
 from ..photo.exif import CameraData
-from ..photo.frames import find_frames, is_pattern
+from ..photo.frames import find_frames, frames_text, is_pattern
 from ..photo.photo import PHOTO_SUFFIXES, Photo, load_photo
 from ..photo.video import VIDEO_SUFFIXES, Sound, VideoFile, VideoFormat
 
@@ -162,5 +162,5 @@ def depth_inside(picture: Picture) -> Depth:
 
 def _check_count(pattern: Path, depths: int, frames: int) -> None:
     if depths not in (1, frames):
-        received = f"{depths} depth maps in {pattern} for {frames} frames"
+        received = f"{depths} depth maps in {pattern} for {frames_text(frames)}"
         raise InputError("--depth", received, "Give one per frame, or a single one for all.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import secrets
+import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -26,6 +28,8 @@ ENVELOPES = ("model", "state_dict", "model_state_dict")
 # How PyTorch names what a pickle may not use, and what else it finds wrong.
 REFUSED = re.compile(r"unsupported (?:global|class)\W+(?:global )?([\w.]+)", re.IGNORECASE)
 REASON = re.compile(r"WeightsUnpickler error: (.*)")
+# What reading a pickle ends in where bytes are none: their texts, such as "101", say nothing.
+MEANINGLESS = (LookupError, EOFError, struct.error, pickle.UnpicklingError)
 
 
 def load_network(
@@ -183,8 +187,9 @@ def _refused(path: Path, name: str, is_dangerous: bool) -> FileError:
 
 def _unreadable(path: Path, error: Exception) -> FileError:
     found = REASON.search(str(error))
-    text = found[1] if found else str(error).partition("\n")[0]
-    reason = text.partition(". ")[0] or type(error).__name__
+    first_line = "" if isinstance(error, MEANINGLESS) else str(error).partition("\n")[0]
+    text = found[1] if found else first_line
+    reason = text.partition(". ")[0] or "it is damaged, or of another kind"
     return FileError(
         str(path),
         f"a file that cannot be read as weights ({reason})",

@@ -6,6 +6,7 @@ from ..errors import InputError
 from ..lens.optics import Camera
 from ..lens.rack_focus import MAX_FRAMES, RackFocus
 from ..lens.sequence import cameras_as_one
+from ..photo.frames import frames_text
 from .comfy import io
 from .node import CATEGORY, found_as, names_node
 from .previews import focus_text, shown
@@ -69,5 +70,5 @@ class RackFocusTimeline(io.ComfyNode):
         count = frames or rack.length
         focus = rack.focus(count)
         moving = lens and cameras_as_one(rack.cameras(lens, count))
-        text = f"{count} frames: {focus_text(focus)}"
+        text = f"{frames_text(count)}: {focus_text(focus)}"
         return io.NodeOutput(focus, moving, ui=shown(cls, text=text))

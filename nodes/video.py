@@ -28,6 +28,7 @@ from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..lens.render import Lens, render, working_memory
 from ..lens.sequence import defocused_frames, each_camera, lockstep
+from ..photo.frames import frames_text
 from ..photo.video import Frame, VideoFile, VideoFormat, writing_video
 from .comfy import io, make_room, progress, render_device, temp_path, video_from_file
 from .depth import near_is_white_input, range_inputs, range_of
@@ -205,7 +206,7 @@ class RenderBokehVideo(io.ComfyNode):
             with writing_video(path, source.format, source.sound(), crf) as output:
                 for pixels, original in zip(rendered, originals, strict=False):
                     output.write(Frame(pixels, original.time))
-        text = f"{count} frames, {float(source.format.rate):.5g} per second"
+        text = f"{frames_text(count)}, {float(source.format.rate):.5g} per second"
         return io.NodeOutput(video_from_file(path), ui=shown(cls, text=text))
 
 
@@ -230,7 +231,7 @@ def _depths_in(
 
 def _check_count(subject: str, depths: int, frames: int) -> None:
     if depths not in (1, frames):
-        received = f"{depths} depths for {frames} frames"
+        received = f"{depths} depths for {frames_text(frames)}"
         raise InputError(subject, received, "Give one per frame, or a single one for all.")
 
 

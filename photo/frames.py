@@ -12,6 +12,11 @@ _NUMBER = re.compile(r"%0?(\d*)d")
 _DIGITS = re.compile(r"(\d+)")
 
 
+def frames_text(count: int) -> str:
+    """How many frames, in words: "1 frame" or "24 frames"."""
+    return "1 frame" if count == 1 else f"{count} frames"
+
+
 def is_pattern(path: Path) -> bool:
     """Whether a path stands for several files: `shot_%04d.png`, `shot_*.png`, or a folder."""
     return path.is_dir() or has_number(path) or (_has_wildcard(path) and not path.exists())

@@ -62,6 +62,7 @@ def test_pictures_of_another_program_are_a_row(
     [
         ([], "BENCHMARK: received none"),
         (["truth"], "--out: received none"),
+        (["nothere"], "'nothere'"),
         (["truth", "--out", "o", "--limit", "0"], "--limit: received 0"),
         (["truth", "--out", "o", "--pictures", "x"], "Give NAME=DIR"),
         (["dpdd", "--out", "o"], "--data: received none"),

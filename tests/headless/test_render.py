@@ -413,7 +413,7 @@ class TestLensAndLight:
             fp.render(image, **arguments)
 
     def test_an_unknown_device_is_refused(self, image, metres):
-        with pytest.raises(InputError, match=r"^device: received abacus"):
+        with pytest.raises(InputError, match=r"^device: received abacus, which is none\. Give cpu"):
             fp.render(image, metres, **CHOICE, device="abacus")
 
     @pytest.mark.parametrize("lens", list(fp.LENSES))

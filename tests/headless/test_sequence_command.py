@@ -273,7 +273,12 @@ class TestRefusals:
             ([*BASE, "-o", "out.avi"], "out.avi"),
             (["frames/%d.jpg", "--depth", "maps", *NEAR, *STRENGTH, "-o", "out"], "without frames"),
             (["frames", "--depth", "maps/*_[01].png", *NEAR, *STRENGTH, "-o", "out"], "2 depth"),
+            (
+                ["frames/*9.png", "--depth", "maps/*_[01].png", *NEAR, *STRENGTH, "-o", "out"],
+                "for 1 frame.",
+            ),
             (["frames", *NEAR, *STRENGTH, "-o", "out"], "--depth"),
+            ([*PHOTO, "-o", "a.mp4"], "Give --frames N to make a video of it"),
             ([*PHOTO, "-o", "a.png", "--fps", "5"], "--frames"),
         ],
     )

@@ -257,11 +257,13 @@ class TestDanger:
 
 
 class TestDamage:
-    @pytest.mark.parametrize(
-        "content", [b"", b"<html>not found</html>", b"\x80\x02junk", b"PK\x03\x04"]
-    )
+    @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\x80\x02junk", b"hello"])
     def test_no_weight_file(self, refusal, content: bytes) -> None:
-        assert "cannot be read as weights" in refusal(content)
+        said = refusal(content)
+        assert "a file that cannot be read as weights (it is damaged, or of another kind)" in said
+
+    def test_a_start_alone(self, refusal) -> None:
+        assert "cannot be read as weights (PytorchStreamReader failed" in refusal(b"PK\x03\x04")
 
     def test_cut_short(self, tmp_path: Path, refusal, weight_files) -> None:
         content = weight_files()["arnet"].read_bytes()
