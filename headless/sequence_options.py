@@ -14,7 +14,7 @@ from ..lens.focus_areas import Area
 from ..lens.focus_path import FocusPath, Place
 from ..lens.rack_focus import RackFocus
 from ..photo.frames import has_number, is_pattern
-from ..photo.video import DEFAULT_CRF, VIDEO_SUFFIXES
+from ..photo.video import DEFAULT_CRF, VIDEO_SUFFIXES, WRITABLE_VIDEO_SUFFIXES
 
 AREA_FORM = "X,Y or LEFT,TOP,RIGHT,BOTTOM"
 
@@ -123,7 +123,7 @@ def check_single(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None:
             advice = "Give --frames N, or a folder of frames, a pattern such as %04d or a video."
             raise InputError(f"--{name.replace('_', '-')}", "a single picture", advice)
-    if is_video(options.out):
+    if options.out.suffix.lower() in WRITABLE_VIDEO_SUFFIXES:
         advice = (
             "Give --frames N to make a video of it, or end the name in .jpg, .png and the like."
         )

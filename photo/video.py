@@ -29,6 +29,7 @@ _CONTAINERS = {
     ".mkv": ("matroska", "libx264"),
     ".webm": ("webm", "libvpx-vp9"),
 }
+WRITABLE_VIDEO_SUFFIXES = tuple(_CONTAINERS)
 # Names of files that `VideoFile` is likely to read.
 VIDEO_SUFFIXES = (*_CONTAINERS, ".avi", ".mxf", ".mpg", ".mpeg", ".ts", ".gif")
 # Constant rate factor: 0 lossless, 51 worst.
