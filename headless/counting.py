@@ -1,10 +1,13 @@
-"""How far a long job over many things is, and how fast."""
+"""How far a long job is, and how fast."""
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from tqdm import tqdm
+
+BAR = "{percentage:3.0f}%|{bar}|"
 
 
 class Counter:
@@ -32,3 +35,8 @@ class Counter:
 
     def __exit__(self, *reason: object) -> None:
         self._bar.close()
+
+
+def show(bar: tqdm[Any], fraction: float) -> None:
+    """Move a bar to the finished fraction."""
+    bar.update(fraction - bar.n)

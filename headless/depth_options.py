@@ -1,4 +1,4 @@
-"""Options of commands that estimate depth, or improve it before it is rendered."""
+"""Depth on the command line: where it comes from, and what is done to it before it is rendered."""
 
 from __future__ import annotations
 
@@ -14,9 +14,35 @@ from ..lens.depth import Depth
 from ..lens.image import to_planar
 from ..lens.optics import Camera
 from ..models.places import AUTOMATIC
+from ..photo.depth_files import load_depth
 from ..photo.exif import CameraData
+from ..photo.photo import Photo
 from .aperture_options import grey
 from .depth import estimate_depth, refine_depth, repair_depth
+
+
+def add_depth_options(parser: argparse.ArgumentParser) -> None:
+    """Add to a command what tells where the depth is and how to read it."""
+    group = parser.add_argument_group("depth (default: the depth inside the photo)")
+    source = group.add_mutually_exclusive_group()
+    source.add_argument(
+        "--depth",
+        metavar="FILE",
+        type=Path,
+        help="8/16-bit image, .npy, .npz or .exr; of frames, "
+        "a folder or pattern of them, a grey video, or one map for all",
+    )
+    add_model_options(group, source)
+    group.add_argument(
+        "--depth-encoding",
+        choices=["depth", "disparity", "relative"],
+        help="what the file's numbers are linear in (default: images hold disparity, "
+        "number files metres)",
+    )
+    group.add_argument("--near", metavar="M", type=float, help="metres of the nearest value")
+    group.add_argument("--far", metavar="M", type=float, help="metres of the farthest value")
+    group.add_argument("--near-is-black", action="store_true", help="dark is near in the image")
+    add_improvement_options(group)
 
 
 def add_model_options(group: Any, source: Any) -> None:
@@ -36,6 +62,24 @@ def add_model_options(group: Any, source: Any) -> None:
         type=int,
         help="of the photo's shorter side in Depth Anything (default: 518); more is finer",
     )
+
+
+def depth_of(options: argparse.Namespace, photo: Photo) -> Depth:
+    """The depth from its file, from a network or from the photo."""
+    is_linear = options.linear and not photo.is_hdr
+    if options.depth is not None:
+        near_is_white = not options.near_is_black
+        depth = load_depth(
+            options.depth, options.depth_encoding, near_is_white, options.near, options.far
+        )
+    elif options.depth_model is not None:
+        depth = estimated_depth(options, photo.image, photo.camera_data, is_linear)
+    elif photo.depth is not None:
+        depth = photo.depth
+    else:
+        advice = "Give a depth map with --depth FILE, or a network with --depth-model."
+        raise InputError("depth", f"none in {photo.path}", advice)
+    return improved_depth(options, depth, photo.image, is_linear)
 
 
 def estimated_depth(

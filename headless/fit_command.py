@@ -21,16 +21,11 @@ from ..lens.optics import Camera
 from ..lens.render import LENSES, Lens
 from ..photo.files import make_folder
 from ..photo.photo import Photo, format_of, save_photo
+from .counting import BAR, show
+from .depth_options import add_depth_options, depth_of
 from .fit import fit_bokeh_level, fit_camera, light_of
-from .render_command import (
-    BAR,
-    add_depth_options,
-    add_focus_options,
-    depth_of,
-    focus_place,
-    open_photo,
-    show,
-)
+from .focus_options import add_focus_options, focus_place
+from .shots import open_photo
 
 logger = logging.getLogger(__name__)
 

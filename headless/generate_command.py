@@ -24,8 +24,8 @@ from ..photo.files import make_folder
 from ..photo.frames import frame_path, has_number
 from ..photo.photo import PHOTO_SUFFIXES, format_of, save_photo
 from ..photo.video import VIDEO_SUFFIXES, Frame, VideoFormat, video_container, writing_video
+from .counting import BAR, show
 from .generate import GeneratedScene, generate, generate_image
-from .render_command import BAR, show
 
 EXAMPLES = """examples:
   focuspuller generate "a dog on a beach" --f-number 1.8 --focal-length 85 -o dog.jpg

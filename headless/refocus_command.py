@@ -20,7 +20,9 @@ from ..models.flux.networks import Kind
 from ..models.places import AUTOMATIC
 from ..models.refocus.model import RefocusModel
 from .aperture_options import add_aperture_options, aperture_from
-from .depth_options import estimated_depth, improved_depth
+from .camera_options import add_camera_options, camera_of
+from .depth_options import add_depth_options, estimated_depth, improved_depth
+from .focus_options import add_focus_options, focus_place
 from .refocus import OnProgress, deblur, diffcamera, refocus_photo
 from .refocus_options import (
     Work,
@@ -34,13 +36,6 @@ from .refocus_options import (
     written,
 )
 from .render import render as render_with_lens
-from .render_command import (
-    add_camera_options,
-    add_depth_options,
-    add_focus_options,
-    camera_of,
-    focus_place,
-)
 from .shots import DepthReading, Picture, Shot, open_depths, open_shot
 
 STAGES = ("deblur", "bokeh", "aperture")

@@ -103,6 +103,16 @@ def open_shot(pattern: Path, repeated: int | None = None, rate: Fraction = Fract
     return Shot(len(files), look, first.camera_data, files)
 
 
+def open_photo(path: Path) -> Photo:
+    """Load the photo and say what is wrong with it."""
+    photo = load_photo(path)
+    for problem in photo.problems:
+        logger.warning("%s: %s", path, problem)
+    if photo.alpha is not None and photo.alpha.min() < 1:
+        logger.warning("%s: its transparency is dropped.", path)
+    return photo
+
+
 @dataclass(frozen=True)
 class DepthReading:
     """How depth files are read: see `load_depth`."""

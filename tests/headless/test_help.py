@@ -11,7 +11,7 @@ from pathlib import Path
 
 import focuspuller as fp
 import pytest
-from focuspuller.headless import render_command
+from focuspuller.headless import lens_options, render_command
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -67,7 +67,7 @@ class TestHelp:
     def test_every_lens_is_explained(self, cli):
         text = " ".join(cli("render", "--help").stdout.split())
         assert all(
-            f"{name}: {kind.summary}" in text for name, kind in render_command.ALL_LENSES.items()
+            f"{name}: {kind.summary}" in text for name, kind in lens_options.ALL_LENSES.items()
         )
 
     def test_the_examples_are_understood(self):
