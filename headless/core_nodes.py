@@ -7,19 +7,17 @@ a truncated or unreadable file is an error instead of a half-grey picture, and s
 from __future__ import annotations
 
 import math
-import sys
 
-import torch
 from torch import Tensor
 
-from ..errors import InputError
 from ..nodes.standin import current_host, io, ui
 from . import core_pixels
+from .core_masks import MASK_NODES
+from .core_pixels import MAX_RESOLUTION
+from .core_primitives import PRIMITIVE_NODES
 from .core_video import VIDEO_NODES
 
-MAX_RESOLUTION = 16384
 UPSCALE_METHODS = ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
-CHANNELS = ["red", "green", "blue", "alpha"]
 IMAGE_EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -241,161 +239,6 @@ class ImageInvert(io.ComfyNode):
         return io.NodeOutput(1.0 - image)
 
 
-class ImageToMask(io.ComfyNode):
-    """One channel as a mask."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ImageToMask",
-            display_name="Convert Image to Mask",
-            category="mask",
-            inputs=[io.Image.Input("image"), io.Combo.Input("channel", options=CHANNELS)],
-            outputs=[io.Mask.Output()],
-        )
-
-    @classmethod
-    def execute(cls, image: Tensor, channel: str) -> io.NodeOutput:
-        index = CHANNELS.index(channel)
-        if index >= image.shape[-1]:
-            raise InputError(
-                "channel", f"{channel} of an image without it", "Choose red, green or blue."
-            )
-        return io.NodeOutput(image[..., index])
-
-
-class MaskToImage(io.ComfyNode):
-    """A mask as a grey picture."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="MaskToImage",
-            display_name="Convert Mask to Image",
-            category="mask",
-            inputs=[io.Mask.Input("mask")],
-            outputs=[io.Image.Output()],
-        )
-
-    @classmethod
-    def execute(cls, mask: Tensor) -> io.NodeOutput:
-        return io.NodeOutput(_mask_batch(mask)[..., None].expand(-1, -1, -1, 3))
-
-
-class InvertMask(io.ComfyNode):
-    """What is outside the mask."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="InvertMask",
-            category="mask",
-            inputs=[io.Mask.Input("mask")],
-            outputs=[io.Mask.Output()],
-        )
-
-    @classmethod
-    def execute(cls, mask: Tensor) -> io.NodeOutput:
-        return io.NodeOutput(1.0 - mask)
-
-
-class SolidMask(io.ComfyNode):
-    """A mask of one value."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="SolidMask",
-            category="mask",
-            inputs=[
-                io.Float.Input("value", default=1.0, min=0.0, max=1.0, step=0.01),
-                io.Int.Input("width", default=512, min=1, max=MAX_RESOLUTION, step=1),
-                io.Int.Input("height", default=512, min=1, max=MAX_RESOLUTION, step=1),
-            ],
-            outputs=[io.Mask.Output()],
-        )
-
-    @classmethod
-    def execute(cls, value: float, width: int, height: int) -> io.NodeOutput:
-        return io.NodeOutput(torch.full((1, height, width), value))
-
-
-class GrowMask(io.ComfyNode):
-    """Grow a mask by pixels, or shrink it by negative ones."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="GrowMask",
-            display_name="Grow Mask",
-            category="mask",
-            inputs=[
-                io.Mask.Input("mask"),
-                io.Int.Input("expand", default=0, min=-MAX_RESOLUTION, max=MAX_RESOLUTION, step=1),
-                io.Boolean.Input("tapered_corners", default=True),
-            ],
-            outputs=[io.Mask.Output()],
-        )
-
-    @classmethod
-    def execute(cls, mask: Tensor, expand: int, tapered_corners: bool) -> io.NodeOutput:
-        return io.NodeOutput(core_pixels.grown(_mask_batch(mask), expand, not tapered_corners))
-
-
-class PrimitiveFloat(io.ComfyNode):
-    """A number."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        value = io.Float.Input("value", min=-sys.maxsize, max=sys.maxsize, step=0.1)
-        return _primitive("PrimitiveFloat", "Float", value, io.Float.Output())
-
-    @classmethod
-    def execute(cls, value: float) -> io.NodeOutput:
-        return io.NodeOutput(value)
-
-
-class PrimitiveInt(io.ComfyNode):
-    """A whole number."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        value = io.Int.Input(
-            "value", min=-sys.maxsize, max=sys.maxsize, control_after_generate=True
-        )
-        return _primitive("PrimitiveInt", "Int", value, io.Int.Output())
-
-    @classmethod
-    def execute(cls, value: int) -> io.NodeOutput:
-        return io.NodeOutput(value)
-
-
-class PrimitiveBoolean(io.ComfyNode):
-    """A switch."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return _primitive(
-            "PrimitiveBoolean", "Boolean", io.Boolean.Input("value"), io.Boolean.Output()
-        )
-
-    @classmethod
-    def execute(cls, value: bool) -> io.NodeOutput:
-        return io.NodeOutput(value)
-
-
-class PrimitiveString(io.ComfyNode):
-    """A text."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return _primitive("PrimitiveString", "String", io.String.Input("value"), io.String.Output())
-
-    @classmethod
-    def execute(cls, value: str) -> io.NodeOutput:
-        return io.NodeOutput(value)
-
-
 CORE_NODES: tuple[type[io.ComfyNode], ...] = (
     LoadImage,
     LoadImageMask,
@@ -406,27 +249,10 @@ CORE_NODES: tuple[type[io.ComfyNode], ...] = (
     ImageScaleToTotalPixels,
     RepeatImageBatch,
     ImageInvert,
-    ImageToMask,
-    MaskToImage,
-    InvertMask,
-    SolidMask,
-    GrowMask,
-    PrimitiveFloat,
-    PrimitiveInt,
-    PrimitiveBoolean,
-    PrimitiveString,
+    *MASK_NODES,
+    *PRIMITIVE_NODES,
     *VIDEO_NODES,
 )
-
-
-def _primitive(node_id: str, name: str, value: object, output: io.Output) -> io.Schema:
-    return io.Schema(
-        node_id=node_id,
-        display_name=name,
-        category="utils/primitive",
-        inputs=[value],
-        outputs=[output],
-    )
 
 
 def _file_input() -> io.Combo.Input:
@@ -439,8 +265,3 @@ def _file_exists(name: str | None) -> bool | str:
         return True
     folders = ", ".join(str(folder.resolve()) for folder in current_host().input_dirs)
     return f"image: there is no file {name!r} in {folders}"
-
-
-def _mask_batch(mask: Tensor) -> Tensor:
-    """`[B,H,W]` of a mask with any number of leading dimensions."""
-    return mask.reshape(-1, *mask.shape[-2:])

@@ -20,6 +20,7 @@ from ..nodes.standin import ui
 
 # No others: some of Pillow's readers start programs. JPEG covers MPO.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+MAX_RESOLUTION = 16384
 # What stands for "no mask" between ComfyUI's nodes.
 NO_MASK = (64, 64)
 

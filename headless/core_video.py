@@ -18,7 +18,9 @@ from ..nodes.standin import (
     io,
     ui,
 )
-from ..photo.video import VIDEO_SUFFIXES, VideoFile, copy_video
+from ..photo.video import VideoFile
+from ..photo.video_format import VIDEO_SUFFIXES
+from ..photo.video_writing import copy_video
 
 
 class LoadVideo(io.ComfyNode):
