@@ -13,7 +13,9 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
 from ..errors import FileError, InputError
-from .exif import INFINITE_DISTANCE, exif_with_new_focus, read_camera_data
+from .exif import read_camera_data
+from .exif_tags import INFINITE_DISTANCE
+from .exif_writing import exif_with_new_focus
 from .exr import depth_name, read_exr, split_name, write_exr
 from .primaries import REC_709, in_rec_709
 

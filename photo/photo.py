@@ -18,7 +18,8 @@ from ..lens.color import linear_to_srgb, srgb_to_linear
 from ..lens.depth import Depth
 from ..lens.optics import Camera
 from .embedded_depth import depth_in_heif, depth_in_jpeg, embed_depth
-from .exif import CameraData, camera_from, exif_with_new_focus, read_camera_data
+from .exif import CameraData, camera_from, read_camera_data
+from .exif_writing import exif_with_new_focus
 from .exr import START_OF_EXR
 from .exr_picture import ExrBits, read_exr_picture, write_exr_picture
 from .files import read_file, replacing

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile
 
 from ..errors import FileError, MissingDependencyError
-from .exif import exif_of, noting_warnings
+from .exif_tags import exif_of, noting_warnings
 
 # No others: some of Pillow's readers start programs or open further files.
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")

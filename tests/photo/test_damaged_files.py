@@ -12,7 +12,8 @@ import torch
 from focuspuller.errors import FileError, FocusPullerError
 from focuspuller.lens.depth import Depth
 from focuspuller.photo.embedded_depth import embed_depth
-from focuspuller.photo.exif import camera_from, exif_with_new_focus, read_camera_data
+from focuspuller.photo.exif import camera_from, read_camera_data
+from focuspuller.photo.exif_writing import exif_with_new_focus
 from focuspuller.photo.photo import Photo, load_photo, save_photo
 from PIL import Image
 

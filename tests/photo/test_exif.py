@@ -14,14 +14,9 @@ import pytest
 from focuspuller.errors import InputError
 from focuspuller.lens.optics import Camera
 from focuspuller.photo import camera_database
-from focuspuller.photo.exif import (
-    CameraData,
-    Tag,
-    camera_from,
-    exif_of,
-    exif_with_new_focus,
-    read_camera_data,
-)
+from focuspuller.photo.exif import CameraData, camera_from, read_camera_data
+from focuspuller.photo.exif_tags import Tag, exif_of
+from focuspuller.photo.exif_writing import exif_with_new_focus
 from focuspuller.photo.photo import load_photo
 from PIL import ExifTags, Image
 
