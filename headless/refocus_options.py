@@ -26,7 +26,8 @@ from ..photo.photo import (
     keeps_all_light,
     save_photo,
 )
-from ..photo.video import Frame, video_container, writing_video
+from ..photo.video_format import Frame, video_container
+from ..photo.video_writing import writing_video
 from .refocus import OnProgress
 from .refocus_model import add_base_options, model_of
 from .resume import check_resume, missing

@@ -47,7 +47,8 @@ from ..photo.photo import (
     keeps_all_light,
     save_photo,
 )
-from ..photo.video import Frame, video_container, writing_video
+from ..photo.video_format import Frame, video_container
+from ..photo.video_writing import writing_video
 from .depth_options import estimated_depth, improved_depth, improves_depth
 from .devices import device_called
 from .find_focus_options import found_focus

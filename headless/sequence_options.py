@@ -14,7 +14,8 @@ from ..lens.focus_areas import Area
 from ..lens.focus_path import FocusPath, Place
 from ..lens.rack_focus import RackFocus
 from ..photo.frames import has_number, is_pattern
-from ..photo.video import DEFAULT_CRF, VIDEO_SUFFIXES, WRITABLE_VIDEO_SUFFIXES
+from ..photo.video_format import VIDEO_SUFFIXES, WRITABLE_VIDEO_SUFFIXES
+from ..photo.video_writing import DEFAULT_CRF
 
 AREA_FORM = "X,Y or LEFT,TOP,RIGHT,BOTTOM"
 

@@ -20,7 +20,9 @@ from ..photo.depth_files import DEPTH_SUFFIXES, DepthEncoding, load_depth
 from ..photo.exif import CameraData
 from ..photo.frames import find_frames, frames_text, is_pattern
 from ..photo.photo import PHOTO_SUFFIXES, Photo, load_photo
-from ..photo.video import VIDEO_SUFFIXES, Sound, VideoFile, VideoFormat
+from ..photo.sound import Sound
+from ..photo.video import VideoFile
+from ..photo.video_format import VIDEO_SUFFIXES, VideoFormat
 
 logger = logging.getLogger(__name__)
 

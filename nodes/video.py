@@ -29,7 +29,9 @@ from ..lens.optics import Camera
 from ..lens.render import Lens, render, working_memory
 from ..lens.sequence import defocused_frames, each_camera, lockstep
 from ..photo.frames import frames_text
-from ..photo.video import Frame, VideoFile, VideoFormat, writing_video
+from ..photo.video import VideoFile
+from ..photo.video_format import Frame, VideoFormat
+from ..photo.video_writing import writing_video
 from .comfy import io, make_room, progress, render_device, temp_path, video_from_file
 from .depth import near_is_white_input, range_inputs, range_of
 from .focus import FOCUS_ADVICE

@@ -15,7 +15,9 @@ from torch import Tensor
 from ..errors import InputError
 from ..lens.color import luminance
 from ..lens.image import to_planar
-from ..photo.video import Frame, Sound, VideoFile, VideoFormat, write_sound
+from ..photo.sound import Sound, write_sound
+from ..photo.video import VideoFile
+from ..photo.video_format import Frame, VideoFormat
 from .comfy import temp_path, video_in_memory
 
 ADVICE = "Connect Load Video, or Create Video."

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from focuspuller.errors import FocusPullerError, WorkflowError
 from focuspuller.headless.runner import run_workflow
-from focuspuller.photo.video import Frame, VideoFile, VideoFormat, writing_video
+from focuspuller.photo.video import VideoFile
+from focuspuller.photo.video_format import Frame, VideoFormat
+from focuspuller.photo.video_writing import writing_video
 from PIL import Image
 
 pytest.importorskip("av", reason="PyAV is not installed")

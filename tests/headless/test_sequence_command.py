@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from focuspuller.headless import sequence_command
 from focuspuller.photo.photo import load_photo
-from focuspuller.photo.video import Frame, Sound, VideoFile, VideoFormat, write_sound, writing_video
+from focuspuller.photo.sound import Sound, write_sound
+from focuspuller.photo.video import VideoFile
+from focuspuller.photo.video_format import Frame, VideoFormat
+from focuspuller.photo.video_writing import writing_video
 from PIL import Image
 
 HEIGHT, WIDTH = 24, 32

@@ -15,7 +15,10 @@ from focuspuller.lens.focus import Focus
 from focuspuller.lens.render import Lens, render
 from focuspuller.nodes import RenderBokeh, RenderBokehVideo, StabilizeDepth
 from focuspuller.nodes.standin import Host, VideoFromFile, installed_host
-from focuspuller.photo.video import Frame, Sound, VideoFile, VideoFormat, write_sound, writing_video
+from focuspuller.photo.sound import Sound, write_sound
+from focuspuller.photo.video import VideoFile
+from focuspuller.photo.video_format import Frame, VideoFormat
+from focuspuller.photo.video_writing import writing_video
 
 HEIGHT, WIDTH, FRAMES = 24, 36, 4
 TAF = Lens("taf")

@@ -11,15 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from focuspuller.errors import FileError, InputError, MissingDependencyError
-from focuspuller.photo.video import (
-    Frame,
-    Sound,
-    VideoFile,
-    VideoFormat,
-    copy_video,
-    write_sound,
-    writing_video,
-)
+from focuspuller.photo.sound import Sound, write_sound
+from focuspuller.photo.video import VideoFile
+from focuspuller.photo.video_format import Frame, VideoFormat
+from focuspuller.photo.video_writing import copy_video, writing_video
 
 av = pytest.importorskip("av", reason="PyAV is not installed")
 
