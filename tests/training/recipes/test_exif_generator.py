@@ -160,7 +160,7 @@ def test_what_was_trained_and_loaded_draws_more_like_photographs(
     node_host: None, root: Path, base: Path, tmp_path: Path
 ) -> None:
     del node_host
-    config = replace(WITHOUT_LENS, base=str(base))
+    config = replace(WITHOUT_LENS, base=str(base), run=replace(WITHOUT_LENS.run, steps=40))
     place = root / "exif_generator" / RECIPE.product
     real = {f_number: latents_of_photographs(base, f_number) for f_number in (2.0, 16.0)}
 

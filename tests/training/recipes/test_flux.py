@@ -162,9 +162,9 @@ def test_the_nodes_function_renders_closer_to_the_simulated_target(tmp_path):
 CRESCENTS = tuple(drawn_aperture("crescent", degrees) for degrees in (0.0, 180.0))
 # What is small enough to learn in half a minute that two pictures differ by their shape alone.
 TWO_SHAPES = (
-    "run.steps=300",
-    "run.batch_size=24",
-    "optimizer.learning_rate=3e-3",
+    "run.steps=200",
+    "run.batch_size=16",
+    "optimizer.learning_rate=8e-3",
     "adapter.visibility=independent",
     "adapter.timesteps=uniform",
     "size_px=32",
@@ -237,7 +237,8 @@ def test_an_adapter_for_shapes_makes_the_shape_that_it_is_shown(tmp_path):
     assert abs(obedience(made(AdapterFile(nothing, trained.info)))) < 0.02
     assert obedience(pictures) > 0.06
     own, others = errors.diagonal(), errors.flip(0).diagonal()
-    assert (own < 0.95 * others).all()
+    assert (own < others).all()
+    assert own.sum() < 0.95 * others.sum()
 
 
 def file_shape() -> FluxShape:
