@@ -197,8 +197,6 @@ def _matched(color: Tensor, sides: _Sides, share: Tensor) -> tuple[Tensor, Tenso
     near, far = share[:, None], 1.0 - share[:, None]
     blur = (1.0 + sides.near_radius.abs()) / (1.0 + sides.far_radius.abs())
     takes = torch.where(color.amax(1) > WHITE, 1.0, blur.clamp(min=1.0))[:, None]
-    missing = (color - near * sides.near_color - far * sides.far_color) / (
-        takes * near**2 + far**2
-    )
+    missing = (color - near * sides.near_color - far * sides.far_color) / (takes * near**2 + far**2)
     near_color = (sides.near_color + takes * near * missing).clamp(min=0.0)
     return near_color, (sides.far_color + far * missing).clamp(min=0.0)
