@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -99,16 +100,30 @@ class SaveVideo(io.ComfyNode):
     ) -> io.NodeOutput:
         if not isinstance(video, VideoFromFile):
             raise InputError("video", f"a {type(video).__name__}", "Connect Load Video.")
-        if isinstance(video, VideoFromComponents):
-            raise InputError("video", "one of Create Video", "Connect Render Bokeh Video.")
-        source = Path(video.get_stream_source())
-        look = VideoFile(source).format
+        look = _format_of(video)
         target = current_host().output_target(filename_prefix, look.width, look.height)
         name = f"{target.stem}_{target.counter:05}_.mp4"
         workflow = {} if cls.hidden is None else {"prompt": json.dumps(cls.hidden.prompt)}
-        copy_video(source, target.folder / name, workflow)
+        if isinstance(video, VideoFromComponents):
+            look = replace(look, metadata=workflow)
+            _write(video.get_components(), look, target.folder / name)
+        else:
+            copy_video(Path(video.get_stream_source()), target.folder / name, workflow)
         saved = ui.SavedResult(name, target.subfolder, io.FolderType.output)
         return io.NodeOutput(ui=ui.SavedImages([saved], is_animated=True))
+
+
+def _format_of(video: VideoFromFile) -> VideoFormat:
+    if not isinstance(video, VideoFromComponents):
+        return VideoFile(Path(video.get_stream_source())).format
+    images, rate = video.get_components()[:2]
+    return VideoFormat(images.shape[2], images.shape[1], rate, time_base=1 / rate)
+
+
+def _write(components: VideoComponents, look: VideoFormat, path: Path) -> None:
+    with writing_video(path, look) as video:
+        for index, image in enumerate(components.images):
+            video.write(Frame(image[..., :3].cpu().numpy(), index / look.rate))
 
 
 VIDEO_NODES: tuple[type[io.ComfyNode], ...] = (LoadVideo, CreateVideo, SaveVideo)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from focuspuller.errors import FocusPullerError, WorkflowError
+from focuspuller.errors import WorkflowError
 from focuspuller.headless.runner import run_workflow
 from focuspuller.photo.video import VideoFile
 from focuspuller.photo.video_format import Frame, VideoFormat
@@ -94,6 +94,25 @@ def test_a_video_is_created_of_images(shots, workflow, tmp_path):
     result = run_workflow(workflow, out_dir=tmp_path / "out", input_dirs=[shots])
     saved = VideoFile(result.files[0])
     assert (saved.count_frames(), saved.format.rate) == (3, 12)
-    workflow["4"]["inputs"]["video"] = ["1", 0]
-    with pytest.raises(FocusPullerError, match="Connect Render Bokeh Video"):
-        run_workflow(workflow, out_dir=tmp_path / "out", input_dirs=[shots])
+
+
+def test_a_created_video_is_saved_with_its_workflow(shots, workflow, tmp_path):
+    still = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    still[:, : WIDTH // 2] = (200, 100, 50)
+    Image.fromarray(still).save(shots / "still.png")
+    created = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "still.png"}},
+        "2": {"class_type": "RepeatImageBatch", "inputs": {"image": ["1", 0], "amount": 5}},
+        "3": {"class_type": "CreateVideo", "inputs": {"images": ["2", 0], "fps": 12.5}},
+        "4": workflow["4"],
+    }
+    created["4"]["inputs"]["video"] = ["3", 0]
+    result = run_workflow(created, out_dir=tmp_path / "out", input_dirs=[shots])
+    saved = VideoFile(result.files[0])
+    assert json.loads(saved.format.metadata["prompt"]) == created
+    frames = list(saved.frames())
+    assert [frame.time for frame in frames] == [Fraction(2 * index, 25) for index in range(5)]
+    for frame in frames:
+        # Colour has half the resolution in each direction.
+        inside = np.s_[:, : WIDTH // 2 - 2]
+        np.testing.assert_allclose(frame.pixels[inside], still[inside] / 255, atol=6 / 255)
