@@ -18,6 +18,9 @@ BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
     "off": False,
     "0": False,
 }
+# A photo that comes along, and what takes its place when a setting names another photo: the two
+# have the same outputs.
+SAMPLE_PHOTO, OWN_PHOTO, PHOTO = "FocusPullerSamplePhoto", "FocusPullerLoadPhoto", "photo"
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, str]:
@@ -44,6 +47,7 @@ def apply_settings(
         workflow: stays as it is.
         settings: value by `NODE.input`; NODE is an id, a title or a class, whichever names
             exactly one node. Texts are read by the input's type, other values taken as they are.
+            `photo` of a Sample Photo puts Load Photo in its place, as a user would in the editor.
         catalog: types of the inputs.
 
     Returns:
@@ -58,13 +62,20 @@ def apply_settings(
     for target, value in settings.items():
         try:
             node_id, name = _find_target(workflow, target)
-            changed[node_id]["inputs"][name] = _parsed(workflow, node_id, name, value, catalog)
+            if changed[node_id]["class_type"] == SAMPLE_PHOTO and name == PHOTO:
+                changed[node_id] = _own_photo(changed[node_id])
+            changed[node_id]["inputs"][name] = _parsed(changed, node_id, name, value, catalog)
             places.add((node_id, name))
         except MisfitError as problem:
             problems.append(f"setting {target}: {problem}")
     if problems:
         raise InvalidWorkflowError(problems, ADVICE)
     return changed, places
+
+
+def _own_photo(sample: dict[str, Any]) -> dict[str, Any]:
+    """Load Photo in the place of a Sample Photo."""
+    return {**sample, "class_type": OWN_PHOTO, "inputs": {PHOTO: ""}}
 
 
 def _find_target(workflow: Workflow, target: str) -> tuple[str, str]:

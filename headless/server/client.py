@@ -16,7 +16,7 @@ from ..catalog import Catalog, node_spec_from_server
 from ..editor_form import node_types, to_api_form
 from ..progress import ProgressCallback
 from ..result import WorkflowResult
-from ..settings import apply_settings
+from ..settings import OWN_PHOTO, apply_settings
 from ..validation import say_left_out
 from ..workflow_file import (
     InvalidWorkflowError,
@@ -95,7 +95,7 @@ async def _submit(
 
     async with connected(url) as server:
         await server.check()
-        catalog = await _catalog(server, node_types(workflow))
+        catalog = await _catalog(server, node_types(workflow) | {OWN_PHOTO})
         api_form = to_api_form(workflow, catalog)
         _check_known(api_form, catalog)
         changed, chosen = apply_settings(api_form, settings, catalog)

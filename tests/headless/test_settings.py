@@ -10,6 +10,7 @@ from focuspuller.headless.catalog import node_spec
 from focuspuller.headless.core_nodes import CORE_NODES
 from focuspuller.headless.settings import apply_settings, parse_settings
 from focuspuller.headless.workflow_file import InvalidWorkflowError
+from focuspuller.nodes.photo import LoadPhoto, SamplePhoto
 
 
 @pytest.fixture
@@ -70,6 +71,27 @@ def test_a_text_input_takes_the_text_as_it_is_and_may_replace_a_link(workflow, c
 def test_a_path_is_a_value(workflow, catalog):
     changed, _ = apply_settings(workflow, {"1.image": Path("other.png")}, catalog)
     assert changed["1"]["inputs"]["image"] == "other.png"
+
+
+def test_a_photo_for_a_sample_puts_load_photo_in_its_place():
+    catalog = {node.GET_SCHEMA().node_id: node_spec(node) for node in (LoadPhoto, SamplePhoto)}
+    sample = {"class_type": "FocusPullerSamplePhoto", "inputs": {"sample": "still_life"}}
+    workflow = {"1": {**sample, "_meta": {"title": "Portrait"}}}
+    changed, places = apply_settings(workflow, {"Portrait.photo": "mine.jpg"}, catalog)
+    loaded = {"class_type": "FocusPullerLoadPhoto", "inputs": {"photo": "mine.jpg"}}
+    assert changed == {"1": {**loaded, "_meta": {"title": "Portrait"}}}
+    assert places == {("1", "photo")}
+    assert workflow["1"]["inputs"] == sample["inputs"]
+    kept, _ = apply_settings(workflow, {"Portrait.sample": "phone_portrait"}, catalog)
+    assert kept["1"]["class_type"] == "FocusPullerSamplePhoto"
+
+
+def test_the_two_kinds_of_photos_have_the_same_outputs():
+    load, sample = (
+        [(each.io_type, each.display_name) for each in node.GET_SCHEMA().outputs]
+        for node in (LoadPhoto, SamplePhoto)
+    )
+    assert load == sample
 
 
 def test_titles_and_inputs_may_hold_dots(workflow, catalog):

@@ -120,6 +120,21 @@ def test_it_renders_a_picture_sharp_here_and_blurred_there(name, tmp_path):
     assert detail(first[lights]) < MOST_DETAIL.get(name, 0.5) * detail(sample[lights])
 
 
+def test_a_photo_of_ones_own_takes_the_samples_place(small_samples, tmp_path):
+    """As with `--each "Photo.photo=portraits"`."""
+    common = {"Camera.f_number": 1.0, "Save.format": "PNG"}
+    pictures = []
+    for sample in ("still_life", "phone_portrait"):
+        for choice in ({"Photo.sample": sample}, {"Photo.photo": small_samples / f"{sample}.jpg"}):
+            run = fp.run_workflow(
+                FOLDER / "headless_batch.json", out_dir=tmp_path, settings=common | choice
+            )
+            pictures.append(pixels(run.files[0]))
+    np.testing.assert_array_equal(pictures[0], pictures[1])
+    np.testing.assert_array_equal(pictures[2], pictures[3])
+    assert (pictures[0] != pictures[2]).any()
+
+
 def needs_video(name: str) -> None:
     if name.endswith("_video"):
         pytest.importorskip("av", reason="PyAV is not installed")
