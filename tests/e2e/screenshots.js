@@ -1,6 +1,6 @@
 // Makes the pictures of the documentation that show the canvas: npm run screenshots.
 
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, test } from "vitest";
 import { launchBrowser, openComfy, waitFor } from "./support/comfy.js";
@@ -8,6 +8,9 @@ import { coloursOn, onScreen } from "./support/stage.js";
 import { cameraWorkflow, timelineWorkflow } from "./support/workflows.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const TEMPLATES = (await readdir(`${ROOT}/workflows`))
+  .filter((file) => file.endsWith(".json"))
+  .map((file) => file.slice(0, -5));
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -61,6 +64,36 @@ async function save(comfy, file, node) {
   const path = ROOT + file;
   const shown = node ? comfy.page.locator(`[data-node-id="${node}"]`) : comfy.page;
   await shown.screenshot({ path, quality: 88, type: "jpeg" });
+}
+
+/**
+ * All of the graph, and nothing of what the frontend lays over the canvas.
+ * @param {import("./support/comfy.js").Comfy} comfy
+ * @param {number} scale
+ * @returns {Promise<{ x: number, y: number, width: number, height: number }>} Where it is, px.
+ */
+function frameGraph(comfy, scale) {
+  return comfy.evaluate((app, zoom) => {
+    /** @type {any[]} */
+    const nodes = app.graph._nodes;
+    const left = Math.min(...nodes.map((n) => n.pos[0])) - 20;
+    const top = Math.min(...nodes.map((n) => n.pos[1])) - 50;
+    const right = Math.max(...nodes.map((n) => n.pos[0] + n.size[0])) + 20;
+    const bottom = Math.max(...nodes.map((n) => n.pos[1] + n.size[1])) + 20;
+    const { ds, canvas } = app.canvas;
+    const box = canvas.getBoundingClientRect();
+    const [marginX, marginY] = [80, 110];
+    ds.scale = zoom;
+    ds.offset[0] = marginX / zoom - left;
+    ds.offset[1] = marginY / zoom - top;
+    app.canvas.setDirty(true, true);
+    return {
+      x: box.x + marginX,
+      y: box.y + marginY,
+      width: (right - left) * zoom,
+      height: (bottom - top) * zoom,
+    };
+  }, scale);
 }
 
 const stage = (/** @type {import("./support/comfy.js").Comfy} */ comfy) =>
@@ -132,7 +165,7 @@ test("compare", async () => {
   const node = await comfy.evaluate((app) => {
     const compare = /** @type {any} */ (window).LiteGraph.createNode("FocusPullerCompare");
     app.graph.add(compare);
-    compare.pos = [1960, 20];
+    compare.pos = [2400, 20];
     app.graph.getNodeById(1).connect(0, compare, 0);
     app.graph.getNodeById(7).connect(0, compare, 1);
     app.graph.getNodeById(4).connect(0, compare, 2);
@@ -147,6 +180,25 @@ test("compare", async () => {
   await save(comfy, "web/docs/images/compare.jpg", node);
   await comfy.close();
 });
+
+test.each(TEMPLATES)(
+  "the graph of %s",
+  async (name) => {
+    const comfy = await openComfy(browser, { vue: true, size: { width: 2200, height: 1200 } });
+    const workflow = await template(name);
+    await comfy.load(workflow);
+    await comfy.page.waitForTimeout(3000); // pictures, depth, the camera in the file
+    const needsWeights = workflow.nodes.some((/** @type {any} */ node) => node.properties.models);
+    if (!needsWeights) await comfy.run(400_000);
+    const clip = await frameGraph(comfy, 0.8);
+    await comfy.page.waitForTimeout(2500);
+    await mkdir(`${ROOT}/docs/images/templates`, { recursive: true });
+    const path = `${ROOT}/docs/images/templates/${name}.jpg`;
+    await comfy.page.screenshot({ path, clip, quality: 75, type: "jpeg" });
+    await comfy.close();
+  },
+  500_000,
+);
 
 test("the template", async () => {
   const comfy = await openComfy(browser, { size: { width: 1900, height: 940 } });

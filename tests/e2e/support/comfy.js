@@ -179,15 +179,16 @@ export class Comfy {
 
   /**
    * Run the graph and wait until it is done.
+   * @param {number} [limit] How long to wait, ms.
    * @returns {Promise<Record<string, any>>} What its nodes showed.
    */
-  async run() {
+  async run(limit) {
     const before = new Set(Object.keys(await this.get("/history")));
     await this.evaluate((app) => app.queuePrompt(0));
     const run = await waitFor(async () => {
       const history = await this.get("/history");
       return Object.entries(history).find(([id]) => !before.has(id))?.[1];
-    });
+    }, limit);
     expect(run.status.status_str, JSON.stringify(run.status.messages)).toBe("success");
     return run.outputs;
   }
@@ -219,14 +220,15 @@ export class Comfy {
  * What `look` finds, as soon as it finds something.
  * @template T
  * @param {() => Promise<T | undefined>} look
+ * @param {number} [limit] ms.
  * @returns {Promise<T>}
  */
-export async function waitFor(look) {
-  const end = Date.now() + 40_000;
+export async function waitFor(look, limit = 40_000) {
+  const end = Date.now() + limit;
   while (Date.now() < end) {
     const found = await look();
     if (found !== undefined) return found;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  throw new Error("Nothing came within 40 s.");
+  throw new Error(`Nothing came within ${limit / 1000} s.`);
 }
