@@ -189,7 +189,8 @@ test.each(TEMPLATES)(
     await comfy.load(workflow);
     await comfy.page.waitForTimeout(3000); // pictures, depth, the camera in the file
     const needsWeights = workflow.nodes.some((/** @type {any} */ node) => node.properties.models);
-    if (!needsWeights) await comfy.run(400_000);
+    const isFilm = /timeline|video/.test(name); // many frames
+    if (!needsWeights && !isFilm) await comfy.run(400_000);
     const clip = await frameGraph(comfy, 0.8);
     await comfy.page.waitForTimeout(2500);
     await mkdir(`${ROOT}/docs/images/templates`, { recursive: true });
