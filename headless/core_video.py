@@ -20,8 +20,8 @@ from ..nodes.standin import (
     ui,
 )
 from ..photo.video import VideoFile
-from ..photo.video_format import VIDEO_SUFFIXES
-from ..photo.video_writing import copy_video
+from ..photo.video_format import VIDEO_SUFFIXES, Frame, VideoFormat
+from ..photo.video_writing import copy_video, writing_video
 
 
 class LoadVideo(io.ComfyNode):
