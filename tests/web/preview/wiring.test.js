@@ -17,9 +17,9 @@ const POINT = {
 };
 
 /**
- * @param {Partial<{ focus: Fake, camera: Fake, lens: Fake, aperture: Fake, linear: boolean }>} given
+ * @param {Partial<{ image: Fake, focus: Fake, camera: Fake, lens: Fake, aperture: Fake, linear: boolean }>} given
  */
-function rendered({ focus = POINT, camera, lens, aperture, linear = false } = {}) {
+function rendered({ image = PHOTO, focus = POINT, camera, lens, aperture, linear = false } = {}) {
   /** @type {Record<string, Fake>} */
   const before = { depth: PHOTO, focus, ...(camera && { camera }) };
   const defocus = {
@@ -28,7 +28,7 @@ function rendered({ focus = POINT, camera, lens, aperture, linear = false } = {}
     values: { bokeh_level: 20, focus_scale: 1 },
   };
   /** @type {Record<string, Fake>} */
-  const from = { image: PHOTO, defocus, ...(lens && { lens }), ...(aperture && { aperture }) };
+  const from = { image, defocus, ...(lens && { lens }), ...(aperture && { aperture }) };
   return wiringOf({ kind: "RenderBokeh", from, values: { linear } }, READER);
 }
 
@@ -64,6 +64,14 @@ describe("what is wired", () => {
     const aperture = { kind: "Aperture", values: { ...numbers, swirl: 0.5, cats_eye: 0 } };
     const wiring = rendered({ aperture, lens: { kind: "TafLens" } });
     expect(wiring).toMatchObject({ leftOut: ["the chosen lens", "swirl"], iris: { blades: 7 } });
+  });
+
+  test("before Recover Highlights lies the picture", () => {
+    const recovered = { kind: "RecoverHighlights", from: { image: PHOTO } };
+    expect(rendered({ image: recovered })).toMatchObject({
+      picture: PHOTO,
+      leftOut: ["recovered highlights"],
+    });
   });
 
   test.each([

@@ -57,7 +57,9 @@ const PHOTOS = new Set(["FocusPullerLoadPhoto", "FocusPullerSamplePhoto"]);
  */
 export function wiringOf(render, reader) {
   const { classOf, sourceOf } = reader;
-  const picture = sourceOf(render, "image");
+  /** @type {string[]} */
+  const leftOut = [];
+  const picture = shownPicture(sourceOf(render, "image"), reader, leftOut);
   const map = sourceOf(render, "defocus");
   if (!picture || !map) return "Connect image and defocus to see the picture through the lens.";
   if (classOf(map) !== "FocusPullerDefocusMap") return "Shown with a Defocus Map only.";
@@ -73,7 +75,7 @@ export function wiringOf(render, reader) {
   const numbers = numbersOf(map, ["bokeh_level", "focus_scale"], reader);
   if (!numbers) return "A setting of Defocus Map is only known when it has run.";
   const lens = sourceOf(render, "lens");
-  const leftOut = lens && classOf(lens) !== "FocusPullerLayeredLens" ? ["the chosen lens"] : [];
+  if (lens && classOf(lens) !== "FocusPullerLayeredLens") leftOut.push("the chosen lens");
   const iris = irisOf(sourceOf(render, "aperture"), reader, leftOut);
   if (!iris) return "A setting of Aperture is only known when it has run.";
   const levelIsOfPicture = sourceOf(map, "image") != null;
@@ -81,6 +83,21 @@ export function wiringOf(render, reader) {
   const strength = strengthOf(map, cameraNode, reader);
   const blur = { camera, strength, bokehLevel, focusScale, levelIsOfPicture };
   return { picture, depth, focus, ...blur, iris, leftOut };
+}
+
+/**
+ * The picture itself: Recover Highlights shows where it changes it, not the picture.
+ *
+ * @template N
+ * @param {N | null} node
+ * @param {Reader<N>} reader
+ * @param {string[]} leftOut Gets what is not shown.
+ * @returns {N | null}
+ */
+function shownPicture(node, reader, leftOut) {
+  if (!node || reader.classOf(node) !== "FocusPullerRecoverHighlights") return node;
+  leftOut.push("recovered highlights");
+  return shownPicture(reader.sourceOf(node, "image"), reader, leftOut);
 }
 
 /**
