@@ -1,10 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-// A browser on a busy machine takes its time; one browser, one ComfyUI: what one test file stores,
+// A browser on a busy machine takes its time, and loses a click now and then; one browser, one ComfyUI: what one test file stores,
 // another would see.
 const IN_BROWSER = {
   globalSetup: "tests/e2e/support/host.js",
   fileParallelism: false,
+  retry: 1,
   testTimeout: 60_000,
   hookTimeout: 120_000,
   expect: { poll: { timeout: 20_000, interval: 100 } },

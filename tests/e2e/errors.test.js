@@ -54,7 +54,7 @@ test("the help page is where the error says", async () => {
 
 test("a node is found by what artists call it", async () => {
   await comfy.page.keyboard.press("Escape");
-  await comfy.page.mouse.dblclick(1000, 800);
+  await comfy.evaluate((app) => app.extensionManager.command.execute("Workspace.SearchBox.Toggle"));
   const search = comfy.page.getByRole("combobox").or(comfy.page.getByRole("searchbox")).first();
   await search.fill("depth of field");
   await comfy.page
