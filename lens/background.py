@@ -14,6 +14,7 @@ from torch import Tensor
 from .depth import pull_push
 from .dilation import dilated
 from .nearest import NONE, nearest_of
+from .window import Window
 
 # The background is continued from pixels this close (px) to a depth edge that are not on it: those
 # hold light of the foreground.
@@ -46,7 +47,12 @@ class Background:
 
 
 def continued_background(
-    image: Tensor, radius: Tensor, is_edge: Tensor, slope: Tensor, max_radius: float
+    image: Tensor,
+    radius: Tensor,
+    is_edge: Tensor,
+    slope: Tensor,
+    max_radius: float,
+    window: Window,
 ) -> Background:
     """Continue what is farther behind what is nearer, as far as the widest blur can see.
 
@@ -60,6 +66,10 @@ def continued_background(
         is_edge: `[B,1,H,W]` bool, depth edges.
         slope: `[B,1,H,W]` change of the radius from pixel to pixel on one surface.
         max_radius: of the widest blur that there is, px.
+        window: behind which part of the image.
+
+    Returns:
+        The background of the window.
     """
     kept = torch.contiguous_format
     result = Background(
@@ -67,7 +77,8 @@ def continued_background(
         radius.clone(memory_format=kept),
         torch.zeros_like(radius, memory_format=kept),
     )
-    near_edge = dilated(is_edge, reach_of(max_radius))
+    near_edge = torch.zeros_like(is_edge)
+    window.of(near_edge).copy_(window.of(dilated(is_edge, reach_of(max_radius))))
     silhouette = dilated(radius, SOURCE_REACH + 1)
     is_mixed_light = is_edge & (image.amax(1, keepdim=True) > WHITE)
     beside = dilated(is_edge, SOURCE_REACH) & ~is_edge & (silhouette - radius > LEAST_GAP)
@@ -82,7 +93,7 @@ def continued_background(
                 _continue_behind(
                     front, farther, radius[one], slope[one], silhouette[one], result, index
                 )
-    return result
+    return Background(*(window.of(each) for each in (result.color, result.radius, result.is_known)))
 
 
 def reach_of(max_radius: float) -> int:

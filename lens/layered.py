@@ -128,20 +128,27 @@ def _render_one(
 ) -> Tensor:
     stack = _Stack(view.max_radius)
     margin = spreader.disc.reach(stack.largest)
-    surfaces = surfaces_of(image, defocus, view.max_radius)
-    scene = _Scene.of(surfaces, stack, margin)
+    wanted = view.wanted or Window(0, 0, *image.shape[-2:])
+    # What is farther from what is wanted sends no light to it.
+    seen = wanted.grown(margin)
+    at_hand = seen.within(*image.shape[-2:])
+    scene = _Scene.of(
+        surfaces_of(image, defocus, view.max_radius, at_hand), stack, at_hand.margins_to(seen)
+    )
     film = _Film(scene.slope, image.shape[1], stack.largest)
     indices = scene.occupied.any(dim=(1, 2)).nonzero().flatten().tolist()
     for done, index in enumerate(reversed(indices), 1):
         radius = stack.signed[index]
         window = _bounds(scene.occupied[index]).within(*scene.slope.shape[-2:])
-        corner = view.part(window.top - margin, window.left - margin)
+        corner = view.part(seen.top + window.top, seen.left + window.left)
         spread, reach = spreader.spread(scene.light(index, window), radius, corner)
         reached = window.grown(reach)
         on_film = reached.within(*scene.slope.shape[-2:])
         film.expose(radius, on_film.seen_from(reached).of(spread), on_film)
         on_progress(done / len(indices))
-    return film.developed(image, margin)
+    result = image.clone()
+    wanted.of(result).copy_(film.developed(wanted.of(image), margin))
+    return result
 
 
 class _Stack:
@@ -187,11 +194,17 @@ class _Scene:
     has_far: Tensor
 
     @classmethod
-    def of(cls, surfaces: Surfaces, stack: _Stack, margin: int) -> _Scene:
-        """Arrange the surfaces of a single image for a stack of layers."""
+    def of(cls, surfaces: Surfaces, stack: _Stack, margins: tuple[int, ...]) -> _Scene:
+        """Arrange the surfaces of a single image for a stack of layers.
+
+        Args:
+            surfaces: of what is at hand.
+            stack: the layers.
+            margins: how far it is continued beyond that: left, right, top, bottom, px.
+        """
 
         def continued(values: Tensor) -> Tensor:
-            return F.pad(values, (margin,) * 4, mode="replicate")[0]
+            return F.pad(values, margins, mode="replicate")[0]
 
         near = torch.cat([surfaces.near_color, torch.ones_like(surfaces.near_share)], dim=1)
         near_place = continued(stack.position(surfaces.near_radius))
@@ -272,8 +285,9 @@ class _Film:
         """Add a layer `[C+1 or C+2,h,w]` to the extent that it shows, then let it cover."""
         opening = self._open_to(radius, window)
         window.of(self.total).addcmul_(spread[: len(self.total)], opening)
+        coverage = spread[-1:].clone()  # It waits, and the other channels must not wait with it.
         for cover in self.covers:
-            cover.add(radius, spread[-1:], window)
+            cover.add(radius, coverage, window)
 
     def _open_to(self, radius: float, window: Window) -> Tensor:
         """What the layers in front of `radius` leave open, 0..1."""

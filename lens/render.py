@@ -235,7 +235,7 @@ def _render_frame(
             aperture,
             options.block(*block.outer.slices) if hasattr(options, "block") else options,
             report,
-            view.part(block.outer.top, block.outer.left),
+            view.part(block.outer.top, block.outer.left, block.inner.seen_from(block.outer)),
         )
         return (result if linear else linear_to_srgb(result)).to(image)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from .window import Window
+
 
 @dataclass(frozen=True)
 class View:
@@ -22,6 +24,8 @@ class View:
         left: its column, px.
         least_radius: the smallest signed blur radius in the whole picture, px.
         largest_radius: the largest, px.
+        wanted: the part of the block that is for the picture; what is around it is there to be
+            looked at, and what a renderer returns for it does not matter. None for all of it.
     """
 
     picture_height: int
@@ -30,6 +34,7 @@ class View:
     left: int = 0
     least_radius: float = 0.0
     largest_radius: float = 0.0
+    wanted: Window | None = None
 
     @classmethod
     def of(cls, defocus: Tensor) -> View:
@@ -67,6 +72,6 @@ class View:
             largest_radius=self.largest_radius + radius,
         )
 
-    def part(self, top: int, left: int) -> View:
+    def part(self, top: int, left: int, wanted: Window | None = None) -> View:
         """The view of a part whose first pixel is at (top, left) of this block."""
-        return replace(self, top=self.top + top, left=self.left + left)
+        return replace(self, top=self.top + top, left=self.left + left, wanted=wanted)

@@ -51,6 +51,15 @@ class Window:
             self.top + rows, self.left + columns, self.bottom + rows, self.right + columns
         )
 
+    def margins_to(self, other: Window) -> tuple[int, int, int, int]:
+        """How far another window reaches beyond this one: left, right, top, bottom, px."""
+        return (
+            self.left - other.left,
+            other.right - self.right,
+            self.top - other.top,
+            other.bottom - self.bottom,
+        )
+
     def seen_from(self, other: Window) -> Window:
         """The window in coordinates of another one's corner."""
         return self.moved(-other.top, -other.left)

@@ -77,7 +77,7 @@ def test_the_background_goes_on_behind_the_foreground() -> None:
 
 def test_nothing_is_hidden_behind_the_background() -> None:
     surfaces = surfaces_of(*half_planes(1.0), MAX_RADIUS)
-    assert surfaces.far_hidden[..., EDGE + 1 :].max() == 0
+    assert surfaces.far_hidden[..., EDGE + 1 :].max() < 1e-6
 
 
 def test_a_slope_has_no_edges() -> None:
