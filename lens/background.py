@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -71,29 +72,27 @@ def continued_background(
     Returns:
         The background of the window.
     """
-    kept = torch.contiguous_format
-    result = Background(
-        image.clone(memory_format=kept),
-        radius.clone(memory_format=kept),
-        torch.zeros_like(radius, memory_format=kept),
-    )
     near_edge = torch.zeros_like(is_edge)
     window.of(near_edge).copy_(window.of(dilated(is_edge, reach_of(max_radius))))
     silhouette = dilated(radius, SOURCE_REACH + 1)
     is_mixed_light = is_edge & (image.amax(1, keepdim=True) > WHITE)
     beside = dilated(is_edge, SOURCE_REACH) & ~is_edge & (silhouette - radius > LEAST_GAP)
+    color, behind = (each.clone(memory_format=torch.contiguous_format) for each in (image, radius))
+    is_known = torch.zeros_like(behind)
     for index in range(len(image)):
-        one = slice(index, index + 1)
-        farther = _Farther(image[index], fill_levels(max_radius))
-        for front, far, sources in _from_far_to_near(
+        depths = _Depths(*(each[index].flatten() for each in (radius, slope, silhouette)))
+        bands = _from_far_to_near(
             radius[index, 0], near_edge[index, 0], ~is_mixed_light[index, 0], beside[index, 0]
-        ):
+        )
+        farther = _Farther(image[index], fill_levels(max_radius))
+        for front, far, sources in bands:
             farther.add(far, sources)
             if len(front) and farther.has_sources:
-                _continue_behind(
-                    front, farther, radius[one], slope[one], silhouette[one], result, index
-                )
-    return Background(*(window.of(each) for each in (result.color, result.radius, result.is_known)))
+                front, nearest = _with_something_behind(front, farther.nearest_to(front), depths)
+                color[index].flatten(1)[:, front] = farther.color_at(front, nearest)
+                behind[index].view(-1)[front] = depths.radius[nearest]
+                is_known[index].view(-1)[front] = 1.0
+    return Background(*(window.of(each) for each in (color, behind, is_known)))
 
 
 def reach_of(max_radius: float) -> int:
@@ -106,27 +105,25 @@ def fill_levels(max_radius: float) -> int:
     return math.ceil(math.log2(reach_of(max_radius)))
 
 
-def _continue_behind(
-    front: Tensor,
-    farther: _Farther,
-    radius: Tensor,
-    slope: Tensor,
-    silhouette: Tensor,
-    result: Background,
-    index: int,
-) -> None:
-    """Write what is behind the pixels `front` `[N]` of one image into `result`."""
-    nearest = farther.nearest_to(front)
-    behind, own = radius.flatten()[nearest], radius.flatten()[front]
+class _Depths(NamedTuple):
+    """Maps `[N]` of an image's pixels: signed blur radius, its slope, the radius of what is near."""
+
+    radius: Tensor
+    slope: Tensor
+    silhouette: Tensor
+
+
+def _with_something_behind(
+    front: Tensor, nearest: Tensor, depths: _Depths
+) -> tuple[Tensor, Tensor]:
+    """Those of the pixels `front` behind which their `nearest` ones go on, and these."""
+    behind, own = depths.radius[nearest], depths.radius[front]
     # On a slope, what is closer than that belongs to it, and nothing would hide it.
-    gap = LEAST_GAP + slope.flatten()[front] * behind.abs()
+    gap = LEAST_GAP + depths.slope[front] * behind.abs()
     is_hidden = (nearest != NONE) & (behind < own - gap)
     # What goes on behind a surface goes on behind nothing that is much farther than it.
-    is_hidden &= own > (behind + silhouette.flatten()[nearest]) / 2
-    front, nearest = front[is_hidden], nearest[is_hidden]
-    result.color[index].flatten(1)[:, front] = farther.color_at(front, nearest)
-    result.radius[index].view(-1)[front] = behind[is_hidden]
-    result.is_known[index].view(-1)[front] = 1.0
+    is_hidden &= own > (behind + depths.silhouette[nearest]) / 2
+    return front[is_hidden], nearest[is_hidden]
 
 
 def _from_far_to_near(
@@ -147,10 +144,12 @@ def _from_far_to_near(
     bounds = _bounds(float(radius.amin()), float(radius.amax()))
     steps = torch.tensor(bounds).to(radius)
     flat = radius.flatten()
-    own = torch.bucketize(flat, steps) - 1  # bounds[own] < radius <= bounds[own + 1]
-    own = torch.where(near_edge.flatten(), own, NONE)
-    behind = torch.bucketize(flat, steps - LEAST_GAP, right=True)
-    behind = torch.where(is_pure.flatten(), behind, NONE)
+    # Numbers of bands; of one byte, since all of them are looked at for every band.
+    # bounds[own] < radius <= bounds[own + 1]
+    own = torch.bucketize(flat, steps).to(torch.int8).sub_(1)
+    own.masked_fill_(~near_edge.flatten(), NONE)
+    behind = torch.bucketize(flat, steps - LEAST_GAP, right=True).to(torch.int8)
+    behind.masked_fill_(~is_pure.flatten(), NONE)
     for band in range(len(bounds) - 1):
         far = (behind == band).nonzero().flatten()
         yield (own == band).nonzero().flatten(), far, far[beside.flatten()[far]]

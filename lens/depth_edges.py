@@ -10,7 +10,7 @@ difference says how much it would show.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -37,6 +37,8 @@ UNEVENNESS = 0.35
 # Rows and columns from a pixel to its neighbours, and to itself.
 NEIGHBOURS = tuple(product((-1, 0, 1), repeat=2))
 ITSELF = NEIGHBOURS.index((0, 0))
+# Pixels that are looked at together on a CPU, so that they stay in its cache.
+BAND_PIXELS = 2**16
 # Memory that it takes: a walk is a map of whole numbers of 8 bytes.
 BYTES_PER_PIXEL = 100
 
@@ -140,7 +142,17 @@ def _steepest_neighbour(height: Tensor) -> tuple[Tensor, Tensor]:
     The neighbour as its index; the pixel itself where none is steep.
     """
     rows, columns = height.shape[-2:]
-    surrounded = F.pad(height, (1, 1, 1, 1), mode="replicate")
+    found = [_steepest_way(band) for band in _bands(height, 1)]
+    number, slope = (torch.cat(parts, -2) for parts in zip(*found, strict=True))
+    steps = torch.tensor([dy * columns + dx for dy, dx in NEIGHBOURS], device=height.device)
+    own = torch.arange(rows * columns, device=height.device).view(1, 1, rows, columns)
+    return steps.take(number.long()).add_(own), slope
+
+
+def _steepest_way(surrounded: Tensor) -> tuple[Tensor, Tensor]:
+    """Among NEIGHBOURS the number of the steepest, and how steep, for `[B,1,h+2,w+2]`."""
+    height = surrounded[..., 1:-1, 1:-1]
+    rows, columns = height.shape[-2:]
     best = torch.zeros_like(height)
     # Chosen by number and by arithmetic: several times quicker than by index and `where`.
     number = torch.full_like(height, ITSELF, dtype=torch.int8)
@@ -153,9 +165,16 @@ def _steepest_neighbour(height: Tensor) -> tuple[Tensor, Tensor]:
         number += (index - number).mul_(slope > best)
         best = torch.maximum(best, slope)
     number += (ITSELF - number).mul_(best <= RAMP_SLOPE)
-    steps = torch.tensor([dy * columns + dx for dy, dx in NEIGHBOURS], device=height.device)
-    own = torch.arange(rows * columns, device=height.device).view(1, 1, rows, columns)
-    return own + steps.take(number.long()), best
+    return number, best
+
+
+def _bands(values: Tensor, reach: int) -> Iterator[Tensor]:
+    """`[B,1,H,W]` in bands of rows, from the top, with `reach` px around each."""
+    rows, columns = values.shape[-2:]
+    surrounded = F.pad(values, (reach,) * 4, mode="replicate")
+    at_once = max(1, BAND_PIXELS // columns) if values.device.type == "cpu" else rows
+    for top in range(0, rows, at_once):
+        yield surrounded[..., top : min(top + at_once, rows) + 2 * reach, :]
 
 
 def smoothed(defocus: Tensor) -> Tensor:
@@ -165,21 +184,26 @@ def smoothed(defocus: Tensor) -> Tensor:
 
     Args and Returns as `repaired`.
     """
-    mean = _mean_of_like(_mean_of_like(defocus, axis=-1), axis=-2)
-    return torch.where((mean - defocus).abs() < UNEVENNESS, mean, defocus)
+    return torch.cat([_smoothed_band(band) for band in _bands(defocus, SMOOTHING_REACH)], -2)
 
 
-def _mean_of_like(defocus: Tensor, axis: int) -> Tensor:
-    length = defocus.shape[axis]
-    reach = (SMOOTHING_REACH, SMOOTHING_REACH)
-    margin = (*reach, 0, 0) if axis == -1 else (0, 0, *reach)
-    surrounded = F.pad(defocus, margin, mode="replicate")
-    total, count = torch.zeros_like(defocus), torch.ones_like(defocus)
+def _smoothed_band(surrounded: Tensor) -> Tensor:
+    inside = slice(SMOOTHING_REACH, -SMOOTHING_REACH)
+    own = surrounded[..., inside, inside]
+    mean = _mean_of_like(_mean_of_like(surrounded, axis=-1), axis=-2)
+    return torch.where((mean - own).abs() < UNEVENNESS, mean, own)
+
+
+def _mean_of_like(surrounded: Tensor, axis: int) -> Tensor:
+    """Each value's mean with the like ones along an axis, shorter by its ends."""
+    length = surrounded.shape[axis] - 2 * SMOOTHING_REACH
+    own = surrounded.narrow(axis, SMOOTHING_REACH, length)
+    total, count = torch.zeros_like(own), torch.ones_like(own)
     for offset in range(2 * SMOOTHING_REACH + 1):
         if offset == SMOOTHING_REACH:
             continue
-        difference = surrounded.narrow(axis, offset, length) - defocus
+        difference = surrounded.narrow(axis, offset, length) - own
         is_like = difference.abs() < LIKE
         total += difference * is_like
         count += is_like
-    return defocus + total / count
+    return own + total / count

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
@@ -24,16 +23,12 @@ from .background import LEAST_GAP
 from .blocks import OnProgress, Surroundings
 from .blur_disc import BlurDisc
 from .depth_edges import repaired
-from .layered_fft import ladder, share
+from .light_layers import Ladder, LightLayers
 from .spread import Spreader
-from .surfaces import Surfaces, surfaces_of, surroundings
+from .surfaces import surfaces_of, surroundings
 from .view import View
 from .window import Window
 
-# Layers have a finer ladder than a mere blur would need: they tell what is in front of what.
-GROWTH = 1.08
-# Occupied parts of a layer are found in cells of this side, px.
-CELL = 32
 # On a slope, layers within this share of the blur radius of each other are one surface, at most.
 SLOPE_GAP = 0.4
 # Discs of a slope's pixels do not quite add up to one. What they leave open by less is closed.
@@ -119,151 +114,33 @@ def layered_surroundings(view: View, options: LayeredOptions) -> Surroundings:
     """What a pixel's result depends on."""
     del options
     around = surroundings(view.max_radius)
-    own_reach = math.ceil(ladder(view.max_radius, GROWTH)[-1]) + 1
+    own_reach = math.ceil(Ladder(view.max_radius).largest) + 1
     return Surroundings(around.reach + own_reach, around.grid)
 
 
 def _render_one(
     image: Tensor, defocus: Tensor, spreader: Spreader, view: View, on_progress: OnProgress
 ) -> Tensor:
-    stack = _Stack(view.max_radius)
-    margin = spreader.disc.reach(stack.largest)
+    ladder = Ladder(view.max_radius)
+    margin = spreader.disc.reach(ladder.largest)
     wanted = view.wanted or Window(0, 0, *image.shape[-2:])
     # What is farther from what is wanted sends no light to it.
     seen = wanted.grown(margin)
     at_hand = seen.within(*image.shape[-2:])
-    scene = _Scene.of(
-        surfaces_of(image, defocus, view.max_radius, at_hand), stack, at_hand.margins_to(seen)
+    light = LightLayers(
+        surfaces_of(image, defocus, view.max_radius, at_hand), ladder, at_hand.margins_to(seen)
     )
-    film = _Film(scene.slope, image.shape[1], stack.largest)
-    indices = scene.occupied.any(dim=(1, 2)).nonzero().flatten().tolist()
-    for done, index in enumerate(reversed(indices), 1):
-        radius = stack.signed[index]
-        window = _bounds(scene.occupied[index]).within(*scene.slope.shape[-2:])
-        corner = view.part(seen.top + window.top, seen.left + window.left)
-        spread, reach = spreader.spread(scene.light(index, window), radius, corner)
-        reached = window.grown(reach)
-        on_film = reached.within(*scene.slope.shape[-2:])
-        film.expose(radius, on_film.seen_from(reached).of(spread), on_film)
-        on_progress(done / len(indices))
+    film = _Film(light.slope, image.shape[1], ladder.largest)
+    layers = light.from_near_to_far()
+    for done, layer in enumerate(layers, 1):
+        spread, reach = spreader.spread(layer, view.part(seen.top, seen.left))
+        reached = layer.window.grown(reach)
+        on_film = reached.within(*light.size)
+        film.expose(layer.radius, on_film.seen_from(reached).of(spread), on_film)
+        on_progress(done / len(layers))
     result = image.clone()
     wanted.of(result).copy_(film.developed(wanted.of(image), margin))
     return result
-
-
-class _Stack:
-    """The layers of a picture by signed blur radius (px), from the farthest to the nearest."""
-
-    def __init__(self, max_radius: float) -> None:
-        radii = ladder(max_radius, GROWTH)
-        self.largest = radii[-1]
-        self.signed = [*(-radius for radius in radii[:0:-1]), *radii]
-
-    def position(self, radius: Tensor) -> Tensor:
-        """Real-valued index of each pixel in `signed`."""
-        steps = torch.tensor(self.signed).to(radius)
-        below = torch.searchsorted(steps, radius.contiguous(), right=True) - 1
-        below = below.clamp(0, len(steps) - 2)
-        return below + (radius - steps[below]) / (steps[below + 1] - steps[below])
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """The surfaces of one image, with the frame's edge continued outward.
-
-    Args:
-        near: `[C+1,H,W]` light and weight of the nearer surface.
-        far: `[C,H,W]` colour of the farther surface.
-        far_shown: `[1,H,W]` its share of the pixel, in view.
-        far_hidden: `[1,H,W]` its share of the pixel, hidden.
-        near_place: `[1,H,W]` index of the nearer surface among the layers.
-        far_place: `[1,H,W]` that of the farther one.
-        slope: `[1,H,W]` change of blur radius per pixel.
-        occupied: `[layers,rows,columns]` bool, on the CPU: cells in which a layer has light.
-        has_far: `[layers]` bool, on the CPU: whether some of it is of farther surfaces.
-    """
-
-    near: Tensor
-    far: Tensor
-    far_shown: Tensor
-    far_hidden: Tensor
-    near_place: Tensor
-    far_place: Tensor
-    slope: Tensor
-    occupied: Tensor
-    has_far: Tensor
-
-    @classmethod
-    def of(cls, surfaces: Surfaces, stack: _Stack, margins: tuple[int, ...]) -> _Scene:
-        """Arrange the surfaces of a single image for a stack of layers.
-
-        Args:
-            surfaces: of what is at hand.
-            stack: the layers.
-            margins: how far it is continued beyond that: left, right, top, bottom, px.
-        """
-
-        def continued(values: Tensor) -> Tensor:
-            return F.pad(values, margins, mode="replicate")[0]
-
-        near = torch.cat([surfaces.near_color, torch.ones_like(surfaces.near_share)], dim=1)
-        near_place = continued(stack.position(surfaces.near_radius))
-        far_place = continued(stack.position(surfaces.far_radius))
-        shown, hidden = continued(surfaces.far_shown), continued(surfaces.far_hidden)
-        count = len(stack.signed)
-        far = _occupied(far_place, (shown > 0) | (hidden > 0), count)
-        return cls(
-            near=continued(near * surfaces.near_share),
-            far=continued(surfaces.far_color),
-            far_shown=shown,
-            far_hidden=hidden,
-            near_place=near_place,
-            far_place=far_place,
-            slope=continued(surfaces.slope),
-            occupied=_occupied(near_place, None, count) | far,
-            has_far=far.any(dim=(1, 2)),
-        )
-
-    def light(self, index: int, window: Window) -> Tensor:
-        """A layer's light, weight and, where the two differ, weight in view `[C+1 or C+2,h,w]`."""
-        light = window.of(self.near) * share(window.of(self.near_place), index)
-        if not self.has_far[index]:
-            return light
-        part = share(window.of(self.far_place), index)
-        shown, behind = window.of(self.far_shown) * part, window.of(self.far_hidden) * part
-        in_view = light[-1:] + shown
-        light[:-1].addcmul_(window.of(self.far), shown + behind)
-        light[-1:] += shown + behind
-        return torch.cat([light, in_view]) if bool(behind.any()) else light
-
-
-def _occupied(place: Tensor, is_there: Tensor | None, count: int) -> Tensor:
-    """`[layers,rows,columns]` bool: which layers occur in which cells."""
-    height, width = place.shape[-2:]
-    rows, columns = math.ceil(height / CELL), math.ceil(width / CELL)
-    cell_row = torch.arange(height, device=place.device)[:, None] // CELL
-    cell = cell_row * columns + torch.arange(width, device=place.device) // CELL
-    below = place[0].floor()
-    above = torch.where(place[0] > below, below + 1, below)
-    table = torch.zeros(count, rows * columns, dtype=torch.bool, device=place.device)
-    for layer in (below.long(), above.long()):
-        if is_there is None:
-            table[layer, cell] = True
-        else:
-            table[layer[is_there[0]], cell[is_there[0]]] = True
-    return table.view(count, rows, columns).cpu()
-
-
-def _bounds(cells: Tensor) -> Window:
-    """The pixels around all occupied cells `[rows,columns]`."""
-    rows = cells.any(1).nonzero().flatten()
-    columns = cells.any(0).nonzero().flatten()
-    return Window(
-        CELL * int(rows[0]),
-        CELL * int(columns[0]),
-        CELL * (int(rows[-1]) + 1),
-        CELL * (int(columns[-1]) + 1),
-    )
 
 
 class _Film:
@@ -283,22 +160,15 @@ class _Film:
 
     def expose(self, radius: float, spread: Tensor, window: Window) -> None:
         """Add a layer `[C+1 or C+2,h,w]` to the extent that it shows, then let it cover."""
-        opening = self._open_to(radius, window)
+        widest = max(1.0, SLOPE_GAP * abs(radius) / LEAST_GAP)
+        count = math.ceil(math.log2(widest)) + 1
+        covered = [window.of(cover.in_front_of(radius)) for cover in self.covers[:count]]
+        gap = 1.0 + window.of(self.slope) * (abs(radius) / LEAST_GAP)
+        opening = _opening(covered, gap.clamp_(max=widest).log2_())
         window.of(self.total).addcmul_(spread[: len(self.total)], opening)
         coverage = spread[-1:].clone()  # It waits, and the other channels must not wait with it.
         for cover in self.covers:
             cover.add(radius, coverage, window)
-
-    def _open_to(self, radius: float, window: Window) -> Tensor:
-        """What the layers in front of `radius` leave open, 0..1."""
-        widest = max(1.0, SLOPE_GAP * abs(radius) / LEAST_GAP)
-        gap = 1.0 + window.of(self.slope) * (abs(radius) / LEAST_GAP)
-        place = gap.clamp_(max=widest).log2_()
-        covered = torch.zeros_like(place)
-        for index in range(math.ceil(math.log2(widest)) + 1):
-            before = self.covers[index].in_front_of(radius)
-            covered.addcmul_(share(place, index), window.of(before))
-        return ((1.0 - covered - LEAST_OPENING) / (1.0 - LEAST_OPENING)).clamp_(0.0, 1.0)
 
     def developed(self, image: Tensor, margin: int) -> Tensor:
         """The picture `[1,C,H,W]` without its margin."""
@@ -306,6 +176,14 @@ class _Film:
         weight = exposed[:, -1:]
         reached = weight > LEAST_WEIGHT
         return torch.where(reached, exposed[:, :-1] / torch.where(reached, weight, 1.0), image)
+
+
+def _opening(covered: list[Tensor], place: Tensor) -> Tensor:
+    """What covers leave open, 0..1; `place` is the real-valued index of the one that counts."""
+    total = covered[0]
+    for index, wider in enumerate(covered[1:]):
+        total = torch.lerp(total, wider, (place - index).clamp_(0.0, 1.0))
+    return ((1.0 - LEAST_OPENING) - total).div_(1.0 - LEAST_OPENING).clamp_(0.0, 1.0)
 
 
 class _Cover:

@@ -24,6 +24,7 @@ from torch import Tensor
 from .blocks import Surroundings, affordable_blocks
 from .depth import pull_push
 from .depth_cuts import CutMemory, choose_cuts
+from .running_sum import running_sum
 from .view import View
 from .window import Window
 
@@ -385,23 +386,7 @@ def _box(values: Tensor, reach: int) -> Tensor:
     """Mean over a square, zero beyond the frame."""
     side = 2 * reach + 1
     padded = F.pad(values, (reach,) * 4)
-    return _running_sum(_running_sum(padded, side, -1), side, -2) / side**2
-
-
-def _running_sum(values: Tensor, length: int, axis: int) -> Tensor:
-    """Sum over `length` neighbours; doubled step by step, which is fast for long ones."""
-    count = values.shape[axis] - length + 1
-    total = torch.zeros_like(values.narrow(axis, 0, count))
-    start, width = 0, 1
-    while True:
-        if length & width:
-            total = total + values.narrow(axis, start, count)
-            start += width
-        if 2 * width > length:
-            return total
-        shorter = values.shape[axis] - width
-        values = values.narrow(axis, 0, shorter) + values.narrow(axis, width, shorter)
-        width *= 2
+    return running_sum(running_sum(padded, side, -1), side, -2) / side**2
 
 
 def _is_ramp(defocus: Tensor) -> Tensor:

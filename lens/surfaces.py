@@ -17,6 +17,7 @@ from torch import Tensor
 from .background import WHITE, continued_background, fill_levels, reach_of
 from .blocks import Surroundings
 from .dilation import dilated
+from .running_sum import running_sum
 from .window import Window
 
 # Difference of blur radius (px) between neighbouring pixels that makes a depth edge. Less is a
@@ -100,9 +101,9 @@ def _slope(change: Tensor, is_edge: Tensor) -> Tensor:
 
 def _mean_around(values: Tensor) -> Tensor:
     """The mean within SLOPE_REACH, where nothing lies beyond the frame."""
-    window, padding = 2 * SLOPE_REACH + 1, SLOPE_REACH
-    rows = F.avg_pool2d(values, (window, 1), stride=1, padding=(padding, 0))
-    return F.avg_pool2d(rows, (1, window), stride=1, padding=(0, padding))
+    length = 2 * SLOPE_REACH + 1
+    sums = running_sum(F.pad(values, (SLOPE_REACH,) * 4), length, -2)
+    return running_sum(sums, length, -1) / length**2
 
 
 def surroundings(max_radius: float) -> Surroundings:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .view import View
+from .window import Window
 
 # Side of the tiles that have discs of their own, in half diagonals of the picture, and px at least.
 FIELD_STEP = 1 / 8
@@ -109,6 +110,12 @@ class TileGrid:
             self.lead_rows + spare,
             bottom + spare,
         )
+
+    def window(self, tile: Tile) -> Window:
+        """One tile with its overlap, as seen from the block's corner."""
+        top = tile.row * self.size - self.lead_rows - self.overlap
+        left = tile.column * self.size - self.lead_columns - self.overlap
+        return Window(top, left, top + self.extent, left + self.extent)
 
     def padded(self, maps: Tensor, mode: str = "constant") -> Tensor:
         """The block `[B,C,height,width]`, as large as its tiles together."""

@@ -12,7 +12,8 @@ from focuspuller.lens import spread
 from focuspuller.lens.aperture import CIRCLE, Aperture
 from focuspuller.lens.blur_disc import BlurDisc
 from focuspuller.lens.defocus import Defocus
-from focuspuller.lens.layered import GROWTH, LayeredOptions, render_layered
+from focuspuller.lens.layered import LayeredOptions, render_layered
+from focuspuller.lens.light_layers import GROWTH
 from focuspuller.lens.layered_fft import ladder
 from focuspuller.lens.render import Lens, render
 from oracles.measure import disc_diameter
@@ -89,7 +90,7 @@ def test_tiles_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     image = torch.from_numpy(generator.random((1, 3, 61, 83), np.float32))
     radius = torch.where(torch.arange(83) < 40, 5.0, -4.0).expand(1, 1, 61, 83)
     whole = render_layered(image, radius, CIRCLE, LayeredOptions())
-    monkeypatch.setattr(spread, "TILE_SIDES", {"cpu": (17,)})
+    monkeypatch.setattr(spread, "TILE_SIDES", {"cpu": (32,)})
     tiled = render_layered(image, radius, CIRCLE, LayeredOptions())
     torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
 
