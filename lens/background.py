@@ -106,7 +106,7 @@ def fill_levels(max_radius: float) -> int:
 
 
 class _Depths(NamedTuple):
-    """Maps `[N]` of an image's pixels: signed blur radius, its slope, the radius of what is near."""
+    """Maps `[N]` of an image's pixels: signed blur radius, its slope, the nearest radius around."""
 
     radius: Tensor
     slope: Tensor

@@ -23,7 +23,7 @@ OnProgress = Callable[[float], None]
 logger = logging.getLogger(__name__)
 
 # Device memory that a block may take: on a GPU a part of what is free.
-CPU_BYTES = 3 * 2**29
+CPU_BYTES = 2 * 2**30
 FREE_PART = 0.6
 # Blocks are not made smaller than this, px.
 LEAST_SIDE = 256

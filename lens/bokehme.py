@@ -154,7 +154,7 @@ def _scatter_exactly(source: Tensor, defocus: Tensor, disc: BlurDisc, view: View
 
     def scattered(light: Tensor, in_front: bool) -> Tensor:
         if disc.aperture.varies_over_field:
-            whole = view or View(*light.shape[-2:])
+            whole = view or View(light.shape[-2], light.shape[-1])
             return scatter_over_field(light, signed.abs(), disc, whole, in_front)
         return scatter_run_length(light, signed.abs(), disc, in_front)
 

@@ -272,7 +272,7 @@ def render_drbokeh(
         if isinstance(options, PreparedDrBokeh)
         else options.prepared(lambda window: window.of(image), defocus)
     )
-    view = view or View(*image.shape[-2:])
+    view = view or View(image.shape[-2], image.shape[-1])
     # Layers have a defocus of their own, which may be more than the picture's.
     view = replace(view, least_radius=-whole.max_radius, largest_radius=whole.max_radius)
     scene = _scene(image, defocus, whole, view)

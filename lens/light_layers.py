@@ -151,8 +151,8 @@ class LightLayers:
         self._occupied = _occupied(near_place, len(self.radii))
         in_far = _occupied(far_place, len(self.radii), (shown > 0) | (hidden > 0))
         self._occupied |= in_far
-        self._has_far = in_far.any((1, 2))
-        self._has_hidden = _occupied(far_place, len(self.radii), hidden > 0).any((1, 2))
+        hidden_in = _occupied(far_place, len(self.radii), hidden > 0)
+        self._has_far, self._has_hidden = np.any(in_far, (1, 2)), np.any(hidden_in, (1, 2))
         # One tensor, so that a part of everything is cut out at once; the near surface comes first.
         weight = surfaces.near_share
         near = [continued(surfaces.near_color * weight), continued(weight), near_place]
@@ -188,11 +188,10 @@ def _occupied(place: Tensor, count: int, is_there: Tensor | None = None) -> Cell
     rows, columns = math.ceil(height / CELL), math.ceil(width / CELL)
     cell_row = torch.arange(height, device=place.device)[:, None] // CELL
     cell = cell_row * columns + torch.arange(width, device=place.device) // CELL
-    below = place[0].floor()
-    table = torch.zeros(count, rows * columns, dtype=torch.bool, device=place.device)
-    for layer in (below, place[0].ceil()):
+    table = torch.zeros(count * rows * columns, dtype=torch.bool, device=place.device)
+    for layer in (place[0].floor(), place[0].ceil()):
         entry = layer.long().mul_(rows * columns).add_(cell)
-        table.view(-1).index_fill_(0, (entry if is_there is None else entry[is_there[0]]).view(-1), 1)
+        table.index_fill_(0, (entry if is_there is None else entry[is_there[0]]).view(-1), 1)
     return table.view(count, rows, columns).cpu().numpy()
 
 

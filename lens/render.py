@@ -72,6 +72,7 @@ LENSES: dict[str, LensKind] = {
         render_layered,
         LayeredOptions,
         "surfaces that hide each other, with what lies behind them: true edges",
+        bytes_per_pixel=250,
         surroundings=layered_surroundings,
         prepare=prepare_layered,
     ),

@@ -217,7 +217,7 @@ def layers_of(
         background: `[1,C,H,W]` linear light behind the front layer, where it is known.
         view: where this part lies.
     """
-    view = view or View(*image.shape[-2:])
+    view = view or View(image.shape[-2], image.shape[-1])
     layers, color, rest = _peeled(image, defocus, plan, mask, background, view)
     return [*layers, SceneLayer(color, torch.ones_like(rest), rest)]
 

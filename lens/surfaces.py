@@ -139,8 +139,8 @@ class _Maps:
     def of(cls, image: Tensor, radius: Tensor, is_edge: Tensor, middle: Tensor) -> _Maps:
         """From `[B,C,H,W]` and three times `[B,1,H,W]`."""
         color = image.transpose(0, 1).reshape(image.shape[1], -1)
-        rest = (each.flatten() for each in (radius, is_edge, middle))
-        return cls(color, *rest, *image.shape[-2:])
+        height, width = image.shape[-2:]
+        return cls(color, radius.flatten(), is_edge.flatten(), middle.flatten(), height, width)
 
     def edges(self, window: Window) -> tuple[Tensor, Tensor]:
         """`[E]` twice: the edge pixels of a window, in rows of its own pixels and in these."""
