@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .depth import pull_push
 from .dilation import dilated
+from .edge_matte import WHITE
 from .nearest import NONE, nearest_of
 from .window import Window
 
@@ -22,8 +23,6 @@ from .window import Window
 SOURCE_REACH = 2
 # At this distance (px) a copy of such a pixel counts half as much as next to it.
 COPY_REACH = 8.0
-# Edge pixels brighter than this (linear light) have a light in them, which does not go on.
-WHITE = 1.0
 # Behind what is nearer by at least this blur radius (px), the background is continued.
 LEAST_GAP = 2.0
 # The background is filled in for foregrounds of about the same blur radius at once: within
@@ -75,6 +74,7 @@ def continued_background(
     near_edge = torch.zeros_like(is_edge)
     window.of(near_edge).copy_(window.of(dilated(is_edge, reach_of(max_radius))))
     silhouette = dilated(radius, SOURCE_REACH + 1)
+    # A light within an edge pixel does not go on behind the edge.
     is_mixed_light = is_edge & (image.amax(1, keepdim=True) > WHITE)
     beside = dilated(is_edge, SOURCE_REACH) & ~is_edge & (silhouette - radius > LEAST_GAP)
     color, behind = (each.clone(memory_format=torch.contiguous_format) for each in (image, radius))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 import torch
-from focuspuller.lens.surfaces import surfaces_of
+import torch.nn.functional as F
+from focuspuller.lens import edge_matte
+from focuspuller.lens.surfaces import surfaces_of, surroundings
+from focuspuller.lens.window import Window
 from torch import Tensor
 
 NEAR_COLOR, FAR_COLOR = torch.tensor([0.9, 0.6, 0.1]), torch.tensor([0.1, 0.2, 0.7])
@@ -112,3 +117,45 @@ def test_a_lone_step_on_a_surface_is_no_slope(turned: bool) -> None:
     assert slope[24:56, 24:56].max() < 1e-6
     floor = slope[..., 2:18, 2:-2].T if turned else slope[2:18, 2:-2]
     torch.testing.assert_close(floor.mean(), torch.tensor(4.0 / 79), rtol=0.02, atol=0.0)
+
+
+def uneven_scene(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Two images of texture, over surfaces at many depths."""
+    generator = torch.Generator().manual_seed(5)
+    image = torch.rand(2, 3, height, width, generator=generator)
+    radius = 12 * torch.rand(2, 1, 6, 8, generator=generator) - 6
+    return image, F.interpolate(radius, (height, width))
+
+
+def test_a_window_has_the_surfaces_of_the_whole() -> None:
+    image, radius = uneven_scene(90, 120)
+    window = Window(20, 33, 70, 101)
+    whole = surfaces_of(image, radius, MAX_RADIUS)
+    part = surfaces_of(image, radius, MAX_RADIUS, window)
+    for field in fields(whole):
+        expected = window.of(getattr(whole, field.name))
+        torch.testing.assert_close(getattr(part, field.name), expected, atol=1e-6, rtol=0)
+
+
+def test_what_is_beyond_the_surroundings_does_not_matter() -> None:
+    image, radius = uneven_scene(140, 150)
+    around = surroundings(MAX_RADIUS)
+    window = Window(136, 144, 140, 150)
+    top, left = (start - around.reach for start in (window.top, window.left))
+    part = Window(top // around.grid * around.grid, left // around.grid * around.grid, 140, 150)
+    assert min(part.top, part.left) > 0
+    whole = surfaces_of(image, radius, MAX_RADIUS, window)
+    alone = surfaces_of(part.of(image), part.of(radius), MAX_RADIUS, window.seen_from(part))
+    for field in fields(whole):
+        torch.testing.assert_close(
+            getattr(alone, field.name), getattr(whole, field.name), atol=1e-6, rtol=0
+        )
+
+
+def test_edges_looked_at_some_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, radius = uneven_scene(60, 80)
+    at_once = surfaces_of(image, radius, MAX_RADIUS)
+    monkeypatch.setattr(edge_matte, "EDGES_AT_ONCE", 97)
+    one_by_one = surfaces_of(image, radius, MAX_RADIUS)
+    for field in fields(at_once):
+        torch.testing.assert_close(getattr(one_by_one, field.name), getattr(at_once, field.name))
