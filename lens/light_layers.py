@@ -119,10 +119,12 @@ class LightLayer:
     def _cut(self, parts: Sequence[Window]) -> Tensor:
         """`[n,M,h,w]` the maps in parts, zero beyond the picture."""
         maps = self.maps if self.has_far else self.maps[: self.colors + 2]
-        cut = maps.new_zeros(len(parts), len(maps), parts[0].height, parts[0].width)
+        cut = maps.new_empty(len(parts), len(maps), parts[0].height, parts[0].width)
         for part, into in zip(parts, cut, strict=True):
             whole = part.moved(self.window.top, self.window.left)
             inside = whole.within(*maps.shape[-2:])
+            if inside != whole:
+                into.zero_()
             inside.seen_from(whole).of(into).copy_(inside.of(maps))
         return cut
 

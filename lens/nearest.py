@@ -11,6 +11,8 @@ from torch import Tensor
 from .dilation import dilated
 
 NONE = -1
+# Rows and columns are kept as float32, which is quick and exact; this is the place of none.
+NOWHERE = -torch.inf
 
 
 def nearest_of(cells: Tensor, wanted: Tensor, levels: int, width: int) -> Tensor:
@@ -32,51 +34,63 @@ def nearest_of(cells: Tensor, wanted: Tensor, levels: int, width: int) -> Tensor
     columns = wanted - rows * width
     asked = torch.zeros_like(cells, dtype=torch.bool)
     asked[rows // 2, columns // 2] = True
-    return _nearest_around(rows, columns, _known(cells, asked, levels, 1, width), 1, width)
+    known = _known(_places(cells, width), asked, levels, 1)
+    row, column = _nearest_around(rows.int(), columns.int(), known, 1)
+    return torch.where(row == NOWHERE, NONE, row.long() * width + column.long())
 
 
-def _known(cells: Tensor, asked: Tensor, levels: int, level: int, width: int) -> Tensor:
+def _places(cells: Tensor, width: int) -> Tensor:
+    """`[2,h,w]`: row and column of each cell's pixel."""
+    rows = torch.div(cells, width, rounding_mode="floor")
+    places = torch.stack([rows, cells - rows * width]).float()
+    return torch.where(cells == NONE, NOWHERE, places)
+
+
+def _known(places: Tensor, asked: Tensor, levels: int, level: int) -> Tensor:
     """What the cells of a level know that are asked for, or whose neighbours are."""
     if level == levels:
-        return cells
+        return places
     asked = dilated(asked, 1)
-    coarse = _known(_halved(cells, NONE), _halved(asked, 0), levels, level + 1, width)
-    rows, columns = (asked & (cells == NONE)).nonzero(as_tuple=True)
-    known = cells.clone()
-    known[rows, columns] = _nearest_around(rows, columns, coarse, 2**level, width)
+    coarse_asked = F.max_pool2d(asked[None].float(), 2, ceil_mode=True)[0] > 0
+    coarse = _known(_halved(places), coarse_asked, levels, level + 1)
+    rows, columns = (asked & (places[0] == NOWHERE)).nonzero(as_tuple=True)
+    known = places.clone()
+    known[:, rows, columns] = _nearest_around(rows.int(), columns.int(), coarse, 2**level)
     return known
 
 
-def _halved(values: Tensor, beyond: int) -> Tensor:
-    """The largest of each 2×2 values, with `beyond` beyond an odd end."""
-    height, width = values.shape
-    even = F.pad(values, (0, width % 2, 0, height % 2), value=beyond)
-    rows = torch.maximum(even[::2], even[1::2])
-    return torch.maximum(rows[:, ::2], rows[:, 1::2])
+def _halved(places: Tensor) -> Tensor:
+    """Of each 2×2 places the last one, as pixels are counted."""
+    height, width = places.shape[-2:]
+    even = F.pad(places, (0, width % 2, 0, height % 2), value=NOWHERE)
+    rows = _later(even[:, ::2], even[:, 1::2])
+    return _later(rows[..., ::2], rows[..., 1::2])
 
 
-def _nearest_around(rows: Tensor, columns: Tensor, coarse: Tensor, cell: int, width: int) -> Tensor:
-    """The nearest index that the four coarse cells closest to each cell know.
+def _later(one: Tensor, other: Tensor) -> Tensor:
+    is_later = (other[0] > one[0]) | ((other[0] == one[0]) & (other[1] > one[1]))
+    return torch.where(is_later, other, one)
+
+
+def _nearest_around(rows: Tensor, columns: Tensor, coarse: Tensor, cell: int) -> Tensor:
+    """The nearest place `[2,N]` that the four coarse cells closest to each cell know.
 
     Args:
-        rows: of the cells in question.
+        rows: `[N]` int32, of the cells in question.
         columns: theirs.
-        coarse: `[h,w]` indices known to cells twice as large.
+        coarse: `[2,h,w]` places known to cells twice as large.
         cell: side of the cells in question, px.
-        width: of the picture, px.
     """
-    best = torch.full_like(rows, NONE)
-    least = torch.full_like(rows, torch.iinfo(torch.int64).max)
-    center_y, center_x = rows * cell + cell // 2, columns * cell + cell // 2
-    for down, right in product((0, 1), repeat=2):
-        # A cell in the upper half of a coarse one is closer to the one above it, and so on.
-        row = (rows // 2 + down * (2 * (rows % 2) - 1)).clamp(0, coarse.shape[0] - 1)
-        column = (columns // 2 + right * (2 * (columns % 2) - 1)).clamp(0, coarse.shape[1] - 1)
-        index = coarse[row, column]
-        y = torch.div(index, width, rounding_mode="floor")
-        x = index - y * width
-        distance = (y - center_y).square() + (x - center_x).square()
-        is_nearer = (index != NONE) & (distance < least)
-        best = torch.where(is_nearer, index, best)
-        least = torch.where(is_nearer, distance, least)
+    height, width = coarse.shape[-2:]
+    center = (torch.stack([rows, columns]) * cell + cell // 2).float()
+    best = torch.full_like(center, NOWHERE)
+    least = torch.full_like(center[0], torch.inf)
+    # A cell in the upper half of a coarse one is closer to the one above it, and so on.
+    near_rows = rows // 2, (rows // 2 + 2 * (rows % 2) - 1).clamp_(0, height - 1)
+    near_columns = columns // 2, (columns // 2 + 2 * (columns % 2) - 1).clamp_(0, width - 1)
+    for row, column in product(near_rows, near_columns):
+        place = coarse.flatten(1).index_select(1, row * width + column)
+        distance = (place - center).square_().sum(0)
+        best = torch.where(distance < least, place, best)
+        least = torch.minimum(distance, least)
     return best
