@@ -18,6 +18,22 @@ FOCUS_ADVICE = "Connect Focus Point, Focus from Mask or Focus Distance."
 METRES, METRIC_DISPARITY, RELATIVE_DISPARITY = "metres", "disparity 1/m", "relative disparity"
 
 
+def point_inputs(note: str = "") -> list[io.Float.Input]:
+    """x and y of what to focus on, as fractions of the picture.
+
+    Args:
+        note: what else the node has to say about the point.
+    """
+    across = f"What to focus on, across the picture: 0 left, 1 right. {note}".rstrip()
+    down = "What to focus on, down the picture: 0 top, 1 bottom."
+    return [
+        io.Float.Input(
+            name, default=0.5, min=0.0, max=1.0, step=0.005, round=0.0001, tooltip=tooltip
+        )
+        for name, tooltip in (("x", across), ("y", down))
+    ]
+
+
 def _range_input() -> io.Float.Input:
     return io.Float.Input(
         "focus_range",
@@ -51,24 +67,7 @@ class FocusPoint(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 DepthSocket.Input("depth", tooltip="Depth of the picture."),
-                io.Float.Input(
-                    "x",
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.005,
-                    round=0.0001,
-                    tooltip="Position across the picture: 0 left, 1 right.",
-                ),
-                io.Float.Input(
-                    "y",
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.005,
-                    round=0.0001,
-                    tooltip="Position down the picture: 0 top, 1 bottom.",
-                ),
+                *point_inputs(),
                 _range_input(),
                 io.String.Input(
                     "also_sharp",

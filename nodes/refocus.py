@@ -17,9 +17,9 @@ from ..models.refocus.diffcamera import refocus
 from ..models.refocus.model import RefocusModel
 from ..models.refocus.sampling import Sampling
 from .comfy import intermediate_device, io
-from .focus import DEPTH_ADVICE
+from .focus import DEPTH_ADVICE, point_inputs
 from .node import CATEGORY, found_as, names_node, renames
-from .sampling import MODEL_ADVICE, noise_inputs, pass_inputs, point_inputs, tile_inputs, watched
+from .sampling import MODEL_ADVICE, noise_inputs, pass_inputs, tile_inputs, watched
 from .sockets import (
     ApertureSocket,
     DefocusSocket,

@@ -21,10 +21,10 @@ from ..models.refocus.photo import Estimate, refocus_photo
 from ..models.refocus.sampling import Sampling
 from ..models.registry import DEPTH_WEIGHTS
 from .comfy import intermediate_device, io, render_device
-from .focus import DEPTH_ADVICE, FOCUS_ADVICE
+from .focus import DEPTH_ADVICE, FOCUS_ADVICE, point_inputs
 from .node import CATEGORY, found_as, names_node, renames
 from .previews import focus_text, shown
-from .sampling import MODEL_ADVICE, noise_inputs, pass_inputs, point_inputs, tile_inputs, watched
+from .sampling import MODEL_ADVICE, noise_inputs, pass_inputs, tile_inputs, watched
 from .sockets import (
     ApertureSocket,
     CameraSocket,

@@ -88,27 +88,3 @@ def pass_inputs() -> list[Any]:
 def watched() -> Watch:
     """Shows steps and previews on the node that runs, and lets the user stop it."""
     return Watch(progress_with_previews(), stop_if_asked)
-
-
-def point_inputs() -> list[io.Float.Input]:
-    """x and y of what to focus on."""
-    return [
-        io.Float.Input(
-            "x",
-            default=0.5,
-            min=0.0,
-            max=1.0,
-            step=0.005,
-            round=0.0001,
-            tooltip="What to focus on, across the picture: 0 left, 1 right.",
-        ),
-        io.Float.Input(
-            "y",
-            default=0.5,
-            min=0.0,
-            max=1.0,
-            step=0.005,
-            round=0.0001,
-            tooltip="What to focus on, down the picture: 0 top, 1 bottom.",
-        ),
-    ]

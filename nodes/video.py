@@ -34,7 +34,7 @@ from ..photo.video_format import Frame, VideoFormat
 from ..photo.video_writing import writing_video
 from .comfy import io, make_room, progress, render_device, temp_path, video_from_file
 from .depth import near_is_white_input, range_inputs, range_of
-from .focus import FOCUS_ADVICE
+from .focus import FOCUS_ADVICE, point_inputs
 from .node import CATEGORY, found_as, names_node
 from .previews import shown
 from .sockets import (
@@ -64,24 +64,8 @@ class RenderBokehVideo(io.ComfyNode):
             "any length, in the memory of one frame. The sound stays.",
             inputs=[
                 io.Video.Input("video", tooltip="All-in-focus video, from Load Video."),
-                io.Float.Input(
-                    "x",
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    round=0.0001,
-                    tooltip="Where to focus, from the left edge (0) to the right (1): the focus "
-                    "follows what is there. Not used while focus is connected.",
-                ),
-                io.Float.Input(
-                    "y",
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    round=0.0001,
-                    tooltip="Where to focus, from the top edge (0) to the bottom (1).",
+                *point_inputs(
+                    "The focus follows what is there. Not used while focus is connected."
                 ),
                 io.Float.Input(
                     "bokeh_level",
