@@ -15,7 +15,8 @@ from ..lens.focus import Focus
 from ..lens.focus_areas import Area
 from .aperture_options import grey
 from .render import choose_focus
-from .sequence_options import area
+
+AREA_FORM = "X,Y or LEFT,TOP,RIGHT,BOTTOM"
 
 
 def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> Any:
@@ -50,6 +51,20 @@ def add_focus_options(parser: argparse.ArgumentParser, required: bool) -> Any:
         help="how much depth stays sharp: metres with --focus-distance, else disparity",
     )
     return places
+
+
+def area(text: str) -> Area:
+    """X,Y or LEFT,TOP,RIGHT,BOTTOM, an argument type. What is outside is refused later."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    match numbers:
+        case [x, y]:
+            return x, y
+        case [left, top, right, bottom]:
+            return left, top, right, bottom
+    raise argparse.ArgumentTypeError(f"{text!r} is not {AREA_FORM}, such as 0.4,0.3")
 
 
 def focus_place(options: argparse.Namespace) -> Callable[[Depth], Focus]:

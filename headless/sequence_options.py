@@ -10,14 +10,12 @@ from typing import Any
 from ..errors import InputError
 from ..lens.depth import Depth
 from ..lens.focus import Focus
-from ..lens.focus_areas import Area
 from ..lens.focus_path import FocusPath, Place
 from ..lens.rack_focus import RackFocus
 from ..photo.frames import has_number, is_pattern
 from ..photo.video_format import VIDEO_SUFFIXES, WRITABLE_VIDEO_SUFFIXES
 from ..photo.video_writing import DEFAULT_CRF
-
-AREA_FORM = "X,Y or LEFT,TOP,RIGHT,BOTTOM"
+from .focus_options import AREA_FORM, area
 
 
 def add_sequence_options(parser: argparse.ArgumentParser) -> None:
@@ -79,20 +77,6 @@ def add_resume_option(parser: Any) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="leave out frames whose result exists already"
     )
-
-
-def area(text: str) -> Area:
-    """X,Y or LEFT,TOP,RIGHT,BOTTOM, an argument type. What is outside is refused later."""
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    match numbers:
-        case [x, y]:
-            return x, y
-        case [left, top, right, bottom]:
-            return left, top, right, bottom
-    raise argparse.ArgumentTypeError(f"{text!r} is not {AREA_FORM}, such as 0.4,0.3")
 
 
 def keyframe(text: str) -> tuple[int, Place]:
