@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
 from ..lens.aperture import Aperture
 from ..lens.bokeh_preview import bokeh_preview as preview_planar
 from ..lens.image import to_interleaved
 from ..photo.files import make_folder
 from ..photo.photo import format_of, save_photo
 from .aperture_options import add_aperture_options, aperture_from
+from .outputs import check_no_input
 
 EXAMPLES = """examples:
   focuspuller aperture --blades 7 --cats-eye 0.8 -o kernels.png
@@ -45,9 +45,7 @@ def add_to(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     """Draw the picture and print its path."""
     format_of(options.out, "--out")
-    shape = options.aperture_image
-    if shape and shape.exists() and options.out.exists() and options.out.samefile(shape):
-        raise InputError("--out", f"{shape}, an input", "Give another name, to keep it.")
+    check_no_input("--out", [options.out], [options.aperture_image])
     width, height = options.size
     behind, in_front = bokeh_preview(aperture_from(options), options.radius, width, height)
     make_folder(options.out.parent)

@@ -21,6 +21,7 @@ from ..photo.depth_files import WRITABLE_DEPTH_SUFFIXES, save_depth
 from ..photo.files import make_folder
 from ..photo.frames import check_distinct, frame_path, frames_text, has_number
 from .depth_options import add_improvement_options, estimated_depth, improved_depth
+from .outputs import check_no_input
 from .shots import Picture, Shot, open_shot
 
 logger = logging.getLogger(__name__)
@@ -141,8 +142,5 @@ def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:
     numbered = [frame_path(out, file, index, suffixes) for index, file in enumerate(files)]
     targets = numbered if has_number(out) else [out]
     check_distinct(targets)
-    read = {path.resolve() for path in (options.photo, *shot.files)}
-    for target in targets:
-        if target.resolve() in read:
-            raise InputError("--out", f"{target}, an input", "Give another name, to keep it.")
+    check_no_input("--out", targets, (options.photo, *shot.files))
     return targets

@@ -25,6 +25,7 @@ from .counting import BAR, show
 from .depth_options import add_depth_options, depth_of
 from .fit import fit_bokeh_level, fit_camera, light_of
 from .focus_options import add_focus_options, focus_place
+from .outputs import check_no_input
 from .shots import open_photo
 
 logger = logging.getLogger(__name__)
@@ -106,9 +107,8 @@ def _check_preview(options: argparse.Namespace) -> None:
     if options.preview is None:
         return
     format_of(options.preview, "--preview")
-    for path in (options.sharp, options.photo, options.depth, options.focus_mask):
-        if path and path.exists() and options.preview.exists() and options.preview.samefile(path):
-            raise InputError("--preview", f"{path}, an input", "Give another name, to keep it.")
+    inputs = (options.sharp, options.photo, options.depth, options.focus_mask)
+    check_no_input("--preview", [options.preview], inputs)
 
 
 def _add_camera_options(parser: argparse.ArgumentParser) -> None:

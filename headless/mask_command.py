@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import InputError
 from ..models.birefnet.handle import RESOLUTION
 from ..photo.files import make_folder
 from ..photo.photo import format_of, load_photo, save_photo
 from .aperture_options import grey
 from .mask import refine_mask, subject_mask
+from .outputs import check_no_input
 
 # Of the refinement of a given mask, px.
 RADIUS = 10
@@ -63,9 +63,7 @@ def add_to(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     """Make the mask and print the path of the result."""
     format_of(options.out, "--out")
-    for path in (options.photo, options.mask):
-        if path and path.exists() and options.out.exists() and options.out.samefile(path):
-            raise InputError("--out", f"{path}, an input", "Give another name, to keep it.")
+    check_no_input("--out", [options.out], (options.photo, options.mask))
     photo = load_photo(options.photo)
     device = options.device or ("cuda" if torch.cuda.is_available() else None)
     linear = options.linear and not photo.is_hdr

@@ -28,6 +28,7 @@ from ..photo.photo import (
 )
 from ..photo.video_format import Frame, video_container
 from ..photo.video_writing import writing_video
+from .outputs import check_no_input
 from .refocus import OnProgress
 from .refocus_model import add_base_options, model_of
 from .resume import check_resume, missing
@@ -192,10 +193,7 @@ def check_out(options: argparse.Namespace, shot: Shot, *inputs: Path | None) -> 
         if out.is_dir():
             raise InputError("--out", f"{out}, a folder", "Add a file name.")
         format_of(out, "--out")
-    read = {path.resolve() for path in (options.photo, *shot.files, *inputs) if path is not None}
-    for target in targets:
-        if target.resolve() in read:
-            raise InputError("--out", f"{target}, an input", "Give another name, to keep it.")
+    check_no_input("--out", targets, (options.photo, *shot.files, *inputs))
     return targets
 
 

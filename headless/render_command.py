@@ -21,7 +21,8 @@ from .depth_options import add_depth_options, depth_of
 from .find_focus_options import add_find_focus_options, check_find_focus, found_focus
 from .focus_options import add_focus_options, focus_place
 from .highlight_options import add_highlight_options, highlights_from
-from .lens_options import add_lens_options, files_of_lens, lens_from
+from .lens_options import add_lens_options, lens_from
+from .outputs import check_no_input, files_given
 from .render import render
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe, timeline
 from .shots import open_photo
@@ -169,13 +170,4 @@ def _check_out(options: argparse.Namespace) -> None:
     if format_of(options.out, "--out") == "EXR":
         require_openexr(options.out)
     check_quality(options.quality)
-    given = (
-        options.photo,
-        options.depth,
-        options.focus_mask,
-        options.aperture_image,
-        options.depth_holes,
-    )
-    for path in (*given, *files_of_lens(options)):
-        if path and path.exists() and options.out.exists() and options.out.samefile(path):
-            raise InputError("--out", f"{path}, an input", "Give another name, to keep it.")
+    check_no_input("--out", [options.out], files_given(options))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
@@ -52,6 +52,7 @@ from ..photo.video_writing import writing_video
 from .depth_options import estimated_depth, improved_depth, improves_depth
 from .devices import device_called
 from .find_focus_options import found_focus
+from .outputs import check_no_input, files_given
 from .render import render_with_highlights
 from .resume import check_resume, missing
 from .sequence_options import focus_path, is_video
@@ -223,7 +224,7 @@ def _write_video(
 ) -> None:
     video_container(options.out)
     check_resume(options)
-    _check_no_input(options, shot, [options.out])
+    check_no_input("--out", [options.out], _inputs(options, shot))
     make_folder(options.out.parent)
     with writing_video(options.out, shot.format, shot.sound, options.crf) as video:
         for plan in planned:
@@ -285,18 +286,13 @@ def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:
     files = [None] * shot.count if is_repeated or not shot.files else shot.files
     targets = [frame_path(out, file, index, WRITABLE_SUFFIXES) for index, file in enumerate(files)]
     check_distinct(targets)
-    _check_no_input(options, shot, targets)
+    check_no_input("--out", targets, _inputs(options, shot))
     return targets
 
 
-def _check_no_input(options: argparse.Namespace, shot: Shot, targets: Sequence[Path]) -> None:
-    """Refuse to replace what is read."""
-    inputs = [options.photo, *shot.files]
-    if options.depth is not None:
-        inputs.append(options.depth)
-        if is_pattern(options.depth):
-            inputs += find_frames(options.depth, DEPTH_SUFFIXES)
-    read = {path.resolve() for path in inputs}
-    for target in targets:
-        if target.resolve() in read:
-            raise InputError("--out", f"{target}, an input", "Give another place, to keep it.")
+def _inputs(options: argparse.Namespace, shot: Shot) -> list[Path]:
+    """The files that are read, those of folders and patterns one by one."""
+    inputs = [*files_given(options), *shot.files]
+    if options.depth is not None and is_pattern(options.depth):
+        inputs += find_frames(options.depth, DEPTH_SUFFIXES)
+    return inputs

@@ -292,6 +292,11 @@ class TestRefusals:
         assert said in refused(*words)
         assert set(folder.rglob("*.*")) == before
 
+    def test_the_focus_mask_is_never_replaced(self, refused):
+        Image.new("L", (WIDTH, HEIGHT), 255).save("mask_0009.png")
+        words = ["--focus-mask", "mask_0009.png", *STRENGTH, "-o", "mask_%04d.png"]
+        assert "received mask_0009.png, an input" in refused("frames", "--depth", "maps", *words)
+
     def test_frames_of_one_name_are_refused(self, refused):
         Image.open("frames/0009.png").save("frames/0009.jpg")
         one_depth = ["--depth", "maps/depth_0.png", *NEAR, *STRENGTH]
