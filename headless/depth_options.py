@@ -19,6 +19,7 @@ from ..photo.exif import CameraData
 from ..photo.photo import Photo
 from .aperture_options import grey
 from .depth import estimate_depth, refine_depth, repair_depth
+from .devices import working_device
 
 
 def add_depth_options(parser: argparse.ArgumentParser) -> None:
@@ -168,6 +169,6 @@ def improved_depth(
         height, width = guide.shape[-2:]
         return depth.resized(height, width).aligned_to(guide)
     if options.refine_depth:
-        device = options.device or ("cuda" if torch.cuda.is_available() else None)
+        device = working_device(options.device)
         return refine_depth(depth, image, linear=linear, device=device)
     return depth

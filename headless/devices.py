@@ -15,8 +15,19 @@ def device_called(name: torch.device | str | None) -> torch.device | None:
     Raises:
         InputError: there is no such device.
     """
-    if name is None:
-        return None
+    return None if name is None else _checked(name)
+
+
+def working_device(name: torch.device | str | None) -> torch.device:
+    """The device that was asked for, else the GPU if there is one, else the CPU.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    return _checked(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _checked(name: torch.device | str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:  # It lists every device that PyTorch could be built for.

@@ -12,7 +12,7 @@ from ..lens.color import linear_to_srgb
 from ..lens.depth import Depth
 from ..lens.optics import Camera
 from ..models.depth.handle import open_depth_estimator
-from .devices import device_called
+from .devices import working_device
 
 
 def estimated(
@@ -30,7 +30,6 @@ def estimated(
     coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
     if camera is not None:
         focal_length_px = camera.for_image(*pictures.shape[-2:]).focal_length_px
-    place = device_called(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    assert place is not None
+    place = working_device(device)
     estimator = open_depth_estimator(model, place, resolution)
     return estimator.estimate(coded, focal_length_px, place, on_progress)

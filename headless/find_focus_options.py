@@ -6,11 +6,11 @@ import argparse
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..errors import InputError
 from ..lens.depth import Depth
 from ..lens.focus import Focus
+from .devices import working_device
 from .find_focus import find_focus
 
 
@@ -62,6 +62,6 @@ def found_focus(
         weights=options.focus_weights,
         focus_range=options.focus_range,
         linear=linear,
-        device=options.device or ("cuda" if torch.cuda.is_available() else None),
+        device=working_device(options.device),
     )
     return found.focus, float(found.focus_scale)

@@ -9,7 +9,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from ..errors import InputError
@@ -23,6 +22,7 @@ from ..photo.files import make_folder
 from ..photo.photo import Photo, format_of, save_photo
 from .counting import BAR, show
 from .depth_options import add_depth_options, depth_of
+from .devices import working_device
 from .fit import fit_bokeh_level, fit_camera, light_of
 from .focus_options import add_focus_options, focus_place
 from .outputs import check_no_input
@@ -85,7 +85,7 @@ def execute(options: argparse.Namespace) -> None:
         "focus": focus,
         "lens": options.lens,
         "linear": options.linear,
-        "device": options.device or ("cuda" if torch.cuda.is_available() else None),
+        "device": working_device(options.device),
     }
     with tqdm(total=1.0, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
         chosen["on_progress"] = lambda fraction: show(bar, fraction)

@@ -26,7 +26,7 @@ from ..models.exif_generator.conditioning import (
 from ..models.exif_generator.handle import Generator, Sampling, open_generator
 from ..models.places import AUTOMATIC
 from .depth import estimate_depth
-from .devices import device_called
+from .devices import working_device
 from .find_focus import find_focus
 from .render import choose_focus, render
 
@@ -142,8 +142,7 @@ def generate_image(
     texts = [prompt_for(prompt, conditioning, camera)]
     if negative_prompt is not None:
         texts.append(negative_prompt)
-    place = device_called(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    assert place is not None
+    place = working_device(device)
     positive, *negative = handle.embedded_prompts(texts, weights, place)
     pictures = handle.generate(
         weights,
@@ -205,7 +204,7 @@ def generate(
     """
     taken_with = camera or Camera(50.0, 2.8)
     told = replace(taken_with, f_number=told_f_number)
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    place = working_device(device)
     image = generate_image(
         prompt,
         camera=told,

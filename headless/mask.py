@@ -10,7 +10,7 @@ from torch import Tensor
 from ..lens.color import linear_to_srgb
 from ..lens.matting import refined_mask
 from ..models.birefnet import handle
-from .devices import device_called
+from .devices import device_called, working_device
 from .render import Array, Map, opened, planar_map
 
 
@@ -43,7 +43,7 @@ def subject_mask(
     """
     pictures, _ = opened(image)
     coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
-    place = device_called(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = working_device(device)
     path = None if model is None else Path(model)
     masks = handle.subject_mask(coded, path, resolution, place)[:, 0]
     return masks[0] if image.ndim == 3 else masks

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..models.birefnet.handle import RESOLUTION
 from ..photo.files import make_folder
 from ..photo.photo import format_of, load_photo, save_photo
 from .aperture_options import grey
+from .devices import working_device
 from .mask import refine_mask, subject_mask
 from .outputs import check_no_input
 
@@ -65,7 +65,7 @@ def execute(options: argparse.Namespace) -> None:
     format_of(options.out, "--out")
     check_no_input("--out", [options.out], (options.photo, options.mask))
     photo = load_photo(options.photo)
-    device = options.device or ("cuda" if torch.cuda.is_available() else None)
+    device = working_device(options.device)
     linear = options.linear and not photo.is_hdr
     if options.mask is None:
         mask = subject_mask(

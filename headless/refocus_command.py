@@ -22,6 +22,7 @@ from ..models.refocus.model import RefocusModel
 from .aperture_options import add_aperture_options, aperture_from
 from .camera_options import add_camera_options, camera_of
 from .depth_options import add_depth_options, estimated_depth, improved_depth
+from .devices import working_device
 from .focus_options import add_focus_options, focus_place
 from .refocus import OnProgress, deblur, diffcamera, refocus_photo
 from .refocus_options import (
@@ -202,7 +203,7 @@ def _with_stages(
                 lens=options.lens,
                 aperture=aperture,
                 linear=linear,
-                device=options.device or ("cuda" if torch.cuda.is_available() else None),
+                device=working_device(options.device),
                 on_progress=on_progress,
             )
         return refocus_photo(

@@ -14,7 +14,7 @@ from ..models.flux_base.loading import PRECISIONS
 from ..models.places import AUTOMATIC
 from ..models.refocus.loading import open_model
 from ..models.refocus.model import RefocusModel
-from .devices import device_called
+from .devices import working_device
 
 AnyPath = str | os.PathLike[str]
 # Options of the command line, what they name and what for.
@@ -81,7 +81,7 @@ def load_refocus_model(
     return open_model(
         base_files(*parts),
         {name: _path(one) for name, one in names.items()},
-        device_called(device) or ("cuda" if torch.cuda.is_available() else "cpu"),
+        working_device(device),
         PRECISIONS[precision] if precision else None,
         save_memory,
     )

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from ..errors import InputError
@@ -18,6 +17,7 @@ from .aperture_options import aperture_from
 from .camera_options import add_camera_options, camera_of, equivalent_f_number
 from .counting import BAR, show
 from .depth_options import add_depth_options, depth_of
+from .devices import working_device
 from .find_focus_options import add_find_focus_options, check_find_focus, found_focus
 from .focus_options import add_focus_options, focus_place
 from .highlight_options import add_highlight_options, highlights_from
@@ -133,7 +133,7 @@ def execute(options: argparse.Namespace) -> None:
             highlights=highlights_from(options),
             roll_off=not to_hdr,
             linear=is_linear,
-            device=options.device or ("cuda" if torch.cuda.is_available() else None),
+            device=working_device(options.device),
             on_progress=lambda fraction: show(bar, fraction),
         )
     make_folder(options.out.parent)

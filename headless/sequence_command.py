@@ -50,7 +50,7 @@ from ..photo.photo import (
 from ..photo.video_format import Frame, video_container
 from ..photo.video_writing import writing_video
 from .depth_options import estimated_depth, improved_depth, improves_depth
-from .devices import device_called
+from .devices import working_device
 from .find_focus_options import found_focus
 from .outputs import check_no_input, files_given
 from .render import render_with_highlights
@@ -195,7 +195,7 @@ def _strength(options: argparse.Namespace, camera: Camera | None, frames: int) -
 @contextmanager
 def _rendering(options: argparse.Namespace, look: Look, frames: int) -> Iterator[Renderer]:
     """What renders a planned frame, `[H,W,3]`, and shows how far it is."""
-    device = device_called(options.device or ("cuda" if torch.cuda.is_available() else None))
+    device = working_device(options.device)
     to_hdr = keeps_all_light(options.out)
     with tqdm(total=frames, delay=1.0, leave=False, disable=None, bar_format=BAR) as bar:
 
