@@ -8,8 +8,8 @@ from typing import Any
 
 from ..models.flux.networks import PROMPTS
 from ..models.flux_base.prompts import save_prompts
+from ..models.flux_base.published import FLUX_PROMPTS
 from ..models.places import folders_for
-from ..models.registry import FLUX_PROMPTS
 from .refocus_model import add_base_options, model_of
 
 EXAMPLES = """examples:

@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import DownloadError, FileError, MissingDependencyError
 from ..models.download import OnBytes, Remote, download, file_sha256, inspected
+from ..models.flux_base.published import BASE_PARTS
 from ..models.layout import Findings, not_finite
 from ..models.places import folders_for, found, missing
-from ..models.registry import ALL_WEIGHTS, BASE_PARTS, weights_called
+from ..models.registry import ALL_WEIGHTS, weights_called
 from ..models.state_dict import read_state_dict
 from ..models.weights import WEIGHT_SUFFIXES, Weights
 

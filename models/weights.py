@@ -17,6 +17,11 @@ WEIGHT_SUFFIXES = (".pth", ".pt", ".bin", ".safetensors", ".gguf")
 
 HUB = "https://huggingface.co"
 
+# What several entries say.
+CC_BY_NC = "CC-BY-NC-4.0: not for commercial use"
+OWN_SOURCE = "https://github.com/focuspuller/focuspuller"
+TRAINED_LICENCE = "that of its metadata: nobody has published weights, they are trained"
+
 
 class Hub(NamedTuple):
     """A repository on the Hugging Face hub.

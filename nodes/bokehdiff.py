@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..models.bokehdiff.handle import bokehdiff_lens
 from ..models.bokehdiff.one_step import TRUE_PER_TOLD
-from ..models.registry import BOKEHDIFF
+from ..models.bokehdiff.published import BOKEHDIFF
 from .comfy import io
 from .lenses import LENSES_CATEGORY
 from .node import found_as, names_node

@@ -8,8 +8,8 @@ from ..lens.depth import Depth
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..models.depth.handle import open_depth_estimator
+from ..models.depth.published import DEPTH_WEIGHTS
 from ..models.places import AUTOMATIC
-from ..models.registry import DEPTH_WEIGHTS
 from .comfy import io, progress, render_device
 from .node import CATEGORY, found_as, names_node
 from .previews import depth_picture, depth_text, ends, shown

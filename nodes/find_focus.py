@@ -8,8 +8,9 @@ from ..lens.depth import Depth
 from ..lens.image import mask_to_planar, to_planar
 from ..models.focus_distance.architecture import FocusPrediction
 from ..models.focus_distance.handle import find_focus, focus_transformer, focus_weights
+from ..models.focus_distance.published import FOCUS_DISTANCE
 from ..models.places import AUTOMATIC
-from ..models.registry import FOCUS_DISTANCE, VST
+from ..models.vst.published import VST
 from .comfy import intermediate_device, io, render_device
 from .focus import DEPTH_ADVICE
 from .node import CATEGORY, found_as, names_node, renames

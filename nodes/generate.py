@@ -17,8 +17,9 @@ from ..models.exif_generator.handle import (
     generate,
     open_generator,
 )
+from ..models.exif_generator.published import EXIF_GENERATOR, STUDENTS
 from ..models.places import AUTOMATIC
-from ..models.registry import EXIF_GENERATOR, GENERATOR_BASES, STUDENTS
+from ..models.sdxl.published import GENERATOR_BASES
 from ..models.sdxl.text import PromptEmbedding
 from .comfy import (
     intermediate_device,

@@ -12,7 +12,7 @@ from ..lens.drbokeh import MAX_LAYERS, DrBokehOptions, Kernel
 from ..lens.layered import LayeredOptions
 from ..lens.render import Lens
 from ..models.bokehme.handle import bokehme_lens
-from ..models.registry import BOKEHME_ARNET, BOKEHME_IUNET
+from ..models.bokehme.published import BOKEHME_ARNET, BOKEHME_IUNET
 from .comfy import io
 from .node import CATEGORY, found_as, names_node
 from .previews import shown

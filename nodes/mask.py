@@ -8,7 +8,7 @@ from ..lens.image import mask_to_planar, to_planar
 from ..lens.matting import refined_mask
 from ..models.birefnet.architecture import MULTIPLE
 from ..models.birefnet.handle import RESOLUTION, subject_mask
-from ..models.registry import BIREFNET
+from ..models.birefnet.published import BIREFNET
 from .comfy import io, progress, render_device
 from .node import CATEGORY, found_as, names_node
 from .weights import AUTOMATIC, NetworkNode, weights_fingerprint, weights_input, weights_path

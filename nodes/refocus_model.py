@@ -7,20 +7,20 @@ from typing import Any
 
 from ..errors import InputError
 from ..models.flux.base import FluxBase
+from ..models.flux.published import GENFOCUS_BOKEH
 from ..models.flux_base.files import base_files
 from ..models.flux_base.loading import PRECISIONS, load_base
-from ..models.places import AUTOMATIC, found
-from ..models.refocus.loading import SLOTS, adapter_paths, load_adapters
-from ..models.refocus.model import RefocusModel
-from ..models.registry import (
+from ..models.flux_base.published import (
     FLUX_AUTOENCODER,
     FLUX_BASES,
     FLUX_CHECKPOINT,
     FLUX_CLIP,
     FLUX_FILE,
     FLUX_T5,
-    GENFOCUS_BOKEH,
 )
+from ..models.places import AUTOMATIC, found
+from ..models.refocus.loading import SLOTS, adapter_paths, load_adapters
+from ..models.refocus.model import RefocusModel
 from ..models.weights import WEIGHT_SUFFIXES
 from .comfy import io, model_files, model_path, render_device
 from .native_flux import native_base

@@ -14,12 +14,12 @@ from ..lens.image import mask_to_planar, to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..lens.render import Lens
 from ..models.depth.handle import depth_weights_path, open_depth_estimator
+from ..models.depth.published import DEPTH_WEIGHTS
 from ..models.loaded import stamp_of
 from ..models.places import AUTOMATIC
 from ..models.refocus.model import RefocusModel
 from ..models.refocus.photo import Estimate, refocus_photo
 from ..models.refocus.sampling import Sampling
-from ..models.registry import DEPTH_WEIGHTS
 from .comfy import intermediate_device, io, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE, point_inputs
 from .node import CATEGORY, found_as, names_node, renames

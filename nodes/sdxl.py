@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..models.loaded import stamp_of
 from ..models.places import folders_for
-from ..models.registry import SDXL_BASE
 from ..models.sdxl.base import base_of
+from ..models.sdxl.published import SDXL_BASE
 from ..models.weights import Weights
 from .comfy import io
 from .weights import AUTOMATIC, weights_fingerprint, weights_input, weights_path

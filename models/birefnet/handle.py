@@ -14,10 +14,10 @@ from ..depth.pixels import prepared, restored
 from ..lending import compute_dtype, lent
 from ..loaded import loaded
 from ..places import located
-from ..registry import BIREFNET
 from ..state_dict import load_network, read_state_dict
 from .architecture import MULTIPLE, BiRefNet
 from .layout import converted, variant_of
+from .published import BIREFNET
 
 # Side of the square in which the network sees the picture, px; as published.
 RESOLUTION = 1024

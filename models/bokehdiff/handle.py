@@ -21,14 +21,15 @@ from ...lens.view import View
 from ..lending import compute_dtype, lent
 from ..loaded import loaded
 from ..places import located
-from ..registry import BOKEHDIFF, SDXL_BASE
 from ..sdxl.base import base_of, load_text_encoders, load_unet, load_vae
 from ..sdxl.config import SDXL, SdxlConfig
 from ..sdxl.pictures import WORKING_BYTES, decoded, encoded
+from ..sdxl.published import SDXL_BASE
 from ..sdxl.text import PromptEmbedding, embedded_prompt
 from .layout import adapt, files_of
 from .one_step import PROMPT, blurred_latents, condition_maps, overlap_for, padded
 from .processor import PisaProcessor, install_pisa
+from .published import BOKEHDIFF
 
 # Half precision where it is fast: it has more digits than bfloat16, and what must not overflow, the
 # VAE, computes in float32.

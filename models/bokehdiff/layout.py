@@ -9,11 +9,12 @@ from torch import nn
 
 from ...errors import FileError
 from ..layout import Findings, compared, not_finite, shapes_of
-from ..registry import BOKEHDIFF, SDXL_BASE
 from ..sdxl.base import require_diffusers
 from ..sdxl.config import SDXL, SdxlConfig
 from ..sdxl.lora import DOWN, UP, lora_shapes, merge_lora
+from ..sdxl.published import SDXL_BASE
 from ..state_dict import StateDict, read_metadata, read_state_dict
+from .published import BOKEHDIFF
 
 # The adapter's layers, in all blocks of the UNet. Its alpha is its rank, so that its scale is 1.
 LORA_TARGETS = (

@@ -16,10 +16,10 @@ from ...lens.view import View
 from ..lending import lent
 from ..loaded import loaded
 from ..places import located
-from ..registry import BOKEHME_ARNET, BOKEHME_IUNET
 from ..state_dict import load_network
 from .architecture import ARNet, IUNet
 from .hybrid import refuse_shapes, render_hybrid
+from .published import BOKEHME_ARNET, BOKEHME_IUNET
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from ..loaded import loaded
 from ..metric3d import layout as metric3d_layout
 from ..metric3d.handle import metric3d_network
 from ..places import AUTOMATIC, found, located, missing
-from ..registry import DEPTH_ANYTHING_SMALL, DEPTH_WEIGHTS
 from ..state_dict import read_state_dict
 from . import depth_anything_layout, depth_pro_layout
 from .checkpoint import Checkpoint, built, is_in_folder, read_folder
@@ -22,6 +21,7 @@ from .depth_anything import DepthAnything
 from .depth_pro import DepthPro
 from .estimator import DepthEstimator
 from .metric3d import Metric3DEstimator
+from .published import DEPTH_ANYTHING_SMALL, DEPTH_WEIGHTS
 
 _LAYOUTS = (depth_anything_layout, depth_pro_layout)
 

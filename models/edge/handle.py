@@ -15,9 +15,9 @@ from ...lens.depth_edges import hardened
 from ..lending import lent
 from ..loaded import loaded
 from ..places import located
-from ..registry import EDGE
 from ..state_dict import load_network
 from .architecture import LEAST_STEP, STRIDE, EdgeNetwork, local_range
+from .published import EDGE
 from .refinement import is_imperfect, refined, verdicts
 
 WEIGHTS = located(EDGE)

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from ...errors import FileError
 from ...lens.optics import Camera
-from ..registry import EXIF_GENERATOR
 from ..state_dict import (
     StateDict,
     below,
@@ -31,6 +30,7 @@ from ..state_dict import (
     write_weights,
 )
 from .exif import ExifProjection
+from .published import EXIF_GENERATOR
 from .sampling import FOUR_STEPS
 
 FORMAT, FORMAT_VERSION = "focus-puller/exif-generator", "1"

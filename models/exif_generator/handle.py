@@ -19,14 +19,15 @@ from ...lens.optics import Camera
 from ..lending import compute_dtype, lent
 from ..loaded import loaded
 from ..places import AUTOMATIC, found, located
-from ..registry import DMD2_LORA, EXIF_GENERATOR, GENERATOR_BASES, STUDENTS
 from ..sdxl.base import base_of, load_text_encoders, load_unet, load_vae
 from ..sdxl.pictures import PX_PER_LATENT, decoded
+from ..sdxl.published import GENERATOR_BASES
 from ..sdxl.text import LENGTH, PromptEmbedding, embedded_prompt
 from ..sdxl.tokenizer import tokenizer_for, words_of
 from .denoiser import Denoiser
 from .exif import Exif, ExifProjection, exif_conditioned
 from .files import exif_metadata, load_projection
+from .published import DMD2_LORA, EXIF_GENERATOR, STUDENTS
 from .sampling import (
     SeededNoise,
     even_timesteps,

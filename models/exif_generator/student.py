@@ -10,12 +10,12 @@ import torch
 
 from ...errors import FileError
 from ..layout import Findings, compared, not_finite, shapes_of
-from ..registry import DMD2_LORA, DMD2_UNET
 from ..sdxl.base import load_other_unet, load_unet, unet_names, unet_part
 from ..sdxl.config import SDXL, SdxlConfig
 from ..sdxl.lora import merge_lora, read_lora
 from ..state_dict import StateDict, read_state_dict
 from .files import exif_metadata, student_of
+from .published import DMD2_LORA, DMD2_UNET
 from .sampling import FOUR_STEPS, ONE_STEP
 
 # The layers that DMD2's LoRA adapts.

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ...errors import FileError
 from ..layout import Findings, compared, listed, not_finite, shapes_of, wanted_shapes
-from ..registry import GENFOCUS_BOKEH, GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR
 from ..state_dict import StateDict, below, read_metadata, read_state_dict, write_weights
 from .adapters import EMBEDDER, FLUX_DEV, Adapter, FluxShape, Linear, adaptable_layers
 from .camera import CameraProjection
 from .conditions import Visibility
 from .names import Update, updates_in
 from .networks import Kind
+from .published import GENFOCUS_BOKEH, GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR
 
 PREFIX = "transformer."
 CAMERA_PREFIX = "camera."

@@ -10,7 +10,8 @@ from typing import Any
 from ...errors import FileError
 from ..layout import Findings
 from ..places import found, located
-from ..registry import (
+from .autoencoder import check_autoencoder, has_autoencoder
+from .published import (
     FLUX_AUTOENCODER,
     FLUX_BASES,
     FLUX_CLIP,
@@ -18,7 +19,6 @@ from ..registry import (
     FLUX_T5,
     FLUX_TOKENIZERS,
 )
-from .autoencoder import check_autoencoder, has_autoencoder
 from .text_encoders import check_clip, check_t5, holds_text_encoders, load_tokenizer
 from .transformer import check_transformer
 

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from ...errors import FileError
 from ..layout import Findings, findings
-from ..registry import FOCUS_DISTANCE
 from ..state_dict import load_network, read_metadata, read_state_dict, write_weights
 from ..vst.architecture import VST
 from ..vst.handle import load_vst
 from ..vst.layout import sizes_of
 from ..vst.sizes import VstSizes
 from .architecture import SALIENCY_TOKENS, FocusDistanceTransformer, SaliencyToken
+from .published import FOCUS_DISTANCE
 
 FORMAT, FORMAT_VERSION = "focus-puller/focus-distance", "1"
 # What VST is shown as depth: `vst.preprocessing.network_depth`.

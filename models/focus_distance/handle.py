@@ -17,9 +17,10 @@ from ...lens.image import check_finite
 from ..lending import lent
 from ..loaded import loaded
 from ..places import AUTOMATIC, found, located
-from ..registry import FOCUS_DISTANCE, VST
+from ..vst.published import VST
 from .architecture import FocusDistanceTransformer, FocusPrediction, predicted_saliency
 from .files import load_focus_transformer
+from .published import FOCUS_DISTANCE
 
 # Pictures that go through the network at once. What a picture takes there: the attention of
 # 3136 tokens where it is not fused, and the finest tokens of the decoder.

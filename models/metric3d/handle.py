@@ -15,8 +15,8 @@ from ...lens.blocks import OnProgress
 from ...lens.image import check_finite
 from ..lending import compute_dtype, lent
 from ..loaded import loaded
-from ..registry import METRIC3D_GIANT, METRIC3D_LARGE, METRIC3D_SMALL, Weights
 from ..state_dict import load_network, read_state_dict
+from ..weights import Weights
 from .architecture import GIANT, LARGE, Metric3D, Prediction
 from .layout import converted, variant_of
 from .processing import (
@@ -27,6 +27,7 @@ from .processing import (
     to_canvas,
     to_metres,
 )
+from .published import METRIC3D_GIANT, METRIC3D_LARGE, METRIC3D_SMALL
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ...errors import FileError
 from ..layout import Findings, findings
-from ..registry import METRIC3D_GIANT, METRIC3D_LARGE, METRIC3D_SMALL
 from ..state_dict import StateDict, read_state_dict
 from .architecture import GIANT, LARGE, SMALL, Metric3D, Variant
+from .published import METRIC3D_GIANT, METRIC3D_LARGE, METRIC3D_SMALL
 from .vit import HEAD_WIDTH, READERS
 
 PREFIX = "depth_model."

@@ -1,4 +1,4 @@
-"""The published weights of the networks that judge pictures, for `models/registry.py`."""
+"""The published weights of the networks that judge pictures."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ SEGFORMER = Weights(
     subfolder="segformer-b5-finetuned-ade-640-640",
 )
 
-JUDGES = (
+ALL = (
     VGG16,
     ALEXNET,
     LPIPS_VGG,

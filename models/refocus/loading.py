@@ -12,11 +12,11 @@ from ...errors import FileError
 from ..flux.adapters import FluxShape
 from ..flux.layout import AdapterFile, load_adapter
 from ..flux.networks import Kind
+from ..flux.published import GENFOCUS_BOKEH, GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR
 from ..flux_base.files import BaseFiles
 from ..flux_base.loading import load_base
 from ..loaded import loaded
 from ..places import AUTOMATIC, found
-from ..registry import GENFOCUS_BOKEH, GENFOCUS_DEBLUR, GENFOCUS_PRE_DEBLUR
 from ..weights import Weights
 from .model import RefocusModel
 

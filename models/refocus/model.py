@@ -9,7 +9,7 @@ from ...errors import InputError
 from ..flux.base import FluxBase
 from ..flux.layout import AdapterFile
 from ..flux.networks import Kind
-from ..registry import GENFOCUS_BOKEH, GENFOCUS_DEBLUR
+from ..flux.published import GENFOCUS_BOKEH, GENFOCUS_DEBLUR
 
 NAMES = {
     Kind.DEBLUR: f"DeblurNet ({GENFOCUS_DEBLUR.file})",

@@ -16,10 +16,10 @@ from torch import nn
 
 from ...errors import FileError, MissingDependencyError
 from ..layout import Findings, compared, shapes_of
-from ..registry import SDXL_BASE
 from ..state_dict import StateDict, load_network, read_state_dict
 from ..weights import Weights
 from .config import SDXL, Config, SdxlConfig
+from .published import SDXL_BASE
 
 # Names of the files in a diffusers folder, best first; half precision has half the size.
 DIFFUSION_FILES = (

@@ -14,8 +14,8 @@ from ...errors import FileError
 from ..layout import Findings
 from ..loaded import loaded
 from ..places import found, missing
-from ..registry import CLIP_TOKENIZER
 from .base import require_transformers
+from .published import CLIP_TOKENIZER
 from .text import END, START
 
 # In a folder of SDXL in diffusers' layout.

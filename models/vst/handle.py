@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from ..registry import VST as WEIGHTS
 from ..state_dict import load_network, read_state_dict
 from .architecture import VST
 from .layout import published_names, sizes_of
+from .published import VST as WEIGHTS
 
 
 def load_vst(path: Path) -> VST:

@@ -18,7 +18,8 @@ from focuspuller.errors import DownloadError, FileError, InputError
 from focuspuller.headless import models_command, weights
 from focuspuller.models import registry
 from focuspuller.models.bokehme.architecture import ARNet, IUNet
-from focuspuller.models.registry import BOKEHME_ARNET, BOKEHME_IUNET, EDGE
+from focuspuller.models.bokehme.published import BOKEHME_ARNET, BOKEHME_IUNET
+from focuspuller.models.edge.published import EDGE
 from focuspuller.models.weights import Hub, Weights
 from oracles.file_server import FileServer, serving
 from oracles.weights import filled

@@ -15,8 +15,8 @@ import pytest
 import torch
 from focuspuller.errors import InputError
 from focuspuller.models import lending, places
+from focuspuller.models.bokehme.published import BOKEHME_ARNET
 from focuspuller.models.flux_base import files as flux_files
-from focuspuller.models.registry import BOKEHME_ARNET
 from focuspuller.nodes import comfy
 from focuspuller.nodes.lending import ComfyLender
 from focuspuller.nodes.standin import Host, current_host, installed_host, io, ui

@@ -10,7 +10,7 @@ import pytest
 import torch
 from focuspuller.models.flux.layout import AdapterFile, save_adapter
 from focuspuller.models.flux.networks import Kind
-from focuspuller.models.registry import GENERATOR_BASES
+from focuspuller.models.sdxl.published import GENERATOR_BASES
 from focuspuller.models.state_dict import read_metadata, read_state_dict, write_weights
 
 pytest.importorskip("diffusers", reason="SDXL and FLUX need the extra 'diffusion'")

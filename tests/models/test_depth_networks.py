@@ -22,7 +22,7 @@ from focuspuller.models.depth.handle import (
     open_depth_estimator,
     read_checkpoint,
 )
-from focuspuller.models.registry import DEPTH_WEIGHTS
+from focuspuller.models.depth.published import DEPTH_WEIGHTS
 from oracles.depth_networks import (
     TINY_DEPTH_ANYTHING,
     TINY_DEPTH_PRO,

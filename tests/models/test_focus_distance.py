@@ -29,9 +29,9 @@ from focuspuller.models.focus_distance.handle import (
     focus_weights,
 )
 from focuspuller.models.focus_distance.loss import FocusRegularization
-from focuspuller.models.registry import VST as VST_WEIGHTS
 from focuspuller.models.vst.architecture import VST
 from focuspuller.models.vst.layout import check as check_vst
+from focuspuller.models.vst.published import VST as VST_WEIGHTS
 from oracles.vst import trained_transformer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from focuspuller.errors import FileError
 from focuspuller.models import places
+from focuspuller.models.edge.published import EDGE
 from focuspuller.models.places import default_model_folders, found, install_model_folders, located
-from focuspuller.models.registry import EDGE
 from focuspuller.models.weights import Hub, Weights
 
 ONE = Weights(

@@ -11,18 +11,24 @@ import pytest
 import torch
 from focuspuller.errors import InputError
 from focuspuller.models.bokehme.architecture import ARNet
-from focuspuller.models.registry import (
-    ALL_WEIGHTS,
-    BOKEHME_ARNET,
-    BOKEHME_IUNET,
-    DEPTH_PRO_FOLDER,
-    EDGE,
-    weights_called,
-)
+from focuspuller.models.bokehme.published import BOKEHME_ARNET, BOKEHME_IUNET
+from focuspuller.models.depth.published import DEPTH_PRO_FOLDER
+from focuspuller.models.edge.published import EDGE
+from focuspuller.models.registry import ALL_WEIGHTS, weights_called
 from focuspuller.models.weights import Hub, Weights
 from oracles.weights import filled
 
 every_entry = pytest.mark.parametrize("weights", ALL_WEIGHTS, ids=lambda weights: weights.name)
+
+
+def test_nothing_published_is_left_out():
+    folder = Path(focuspuller.__file__).parent / "models"
+    names = [path.parent.name for path in folder.glob("*/published.py")]
+    modules = [importlib.import_module(f"focuspuller.models.{name}.published") for name in names]
+    entries = [one for module in modules for one in vars(module).values()]
+    listed = {weights.name for weights in ALL_WEIGHTS}
+    assert {one.name for one in entries if isinstance(one, Weights)} <= listed
+    assert len(modules) > 10
 
 
 def test_names_are_unique():

@@ -13,7 +13,7 @@ import pytest
 import torch
 from focuspuller.errors import FileError
 from focuspuller.models.bokehme.architecture import ARNet, IUNet
-from focuspuller.models.registry import BOKEHME_ARNET, BOKEHME_IUNET
+from focuspuller.models.bokehme.published import BOKEHME_ARNET, BOKEHME_IUNET
 from focuspuller.models.state_dict import load_network, read_state_dict
 from safetensors.torch import save_file
 from torch import Tensor, nn

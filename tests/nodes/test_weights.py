@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from focuspuller.errors import FileError
-from focuspuller.models.registry import BOKEHME_ARNET
+from focuspuller.models.bokehme.published import BOKEHME_ARNET
 from focuspuller.models.weights import Weights
 from focuspuller.nodes.standin import Host, installed_host
 from focuspuller.nodes.weights import weights_fingerprint, weights_input, weights_path

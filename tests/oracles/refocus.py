@@ -17,8 +17,8 @@ from focuspuller.models.flux.conditions import Condition, Visibility
 from focuspuller.models.flux.layout import AdapterFile, AdapterInfo, save_adapter
 from focuspuller.models.flux.networks import PROMPTS, Kind
 from focuspuller.models.flux_base.prompts import save_prompts
+from focuspuller.models.flux_base.published import FLUX_PROMPTS
 from focuspuller.models.refocus.model import RefocusModel
-from focuspuller.models.registry import FLUX_PROMPTS
 from oracles.flux import filled_adapter, flux
 from oracles.flux_base import (
     BASE_CONFIG,

@@ -15,6 +15,12 @@ from ...lens.depth import Depth
 from ...lens.focus import Focus
 from ...models.depth.handle import depth_weights_path, open_depth_estimator
 from ...models.flux.networks import STEPS, Kind
+from ...models.flux.published import (
+    DIFFCAMERA,
+    GENFOCUS_BOKEH,
+    GENFOCUS_DEBLUR,
+    GENFOCUS_PRE_DEBLUR,
+)
 from ...models.flux_base.files import base_files
 from ...models.flux_base.loading import PRECISIONS
 from ...models.loaded import stamp_of
@@ -27,12 +33,6 @@ from ...models.refocus.memory import digest
 from ...models.refocus.model import RefocusModel
 from ...models.refocus.photo import Estimate, refocus_photo
 from ...models.refocus.sampling import Sampling
-from ...models.registry import (
-    DIFFCAMERA,
-    GENFOCUS_BOKEH,
-    GENFOCUS_DEBLUR,
-    GENFOCUS_PRE_DEBLUR,
-)
 from ..data.simulate.scene import point_in_focus
 from .pictures import picture_in
 from .scene import Request

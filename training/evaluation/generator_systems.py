@@ -27,9 +27,9 @@ from ...models.exif_generator.handle import (
     generate,
     open_generator,
 )
+from ...models.exif_generator.published import EXIF_GENERATOR, STUDENTS
 from ...models.focus_distance.handle import find_focus, focus_transformer, focus_weights
 from ...models.places import AUTOMATIC, located, missing
-from ...models.registry import EXIF_GENERATOR, STUDENTS
 from .scene import Request
 from .system import Maker, System
 

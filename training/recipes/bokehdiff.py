@@ -20,8 +20,8 @@ from ...errors import InputError
 from ...models.bokehdiff.condition import PX_PER_TOKEN, PX_PER_UNIT
 from ...models.bokehdiff.one_step import PROMPT, TRUE_PER_TOLD
 from ...models.places import located
-from ...models.registry import SDXL_BASE
 from ...models.sdxl.base import base_of, load_text_encoders, load_unet, load_vae
+from ...models.sdxl.published import SDXL_BASE
 from ...models.sdxl.text import embedded_prompt
 from ...models.state_dict import below, write_weights
 from ..bokehdiff.discriminator import Discriminator, load_backbone, tiny_backbone

@@ -23,11 +23,11 @@ from ...models.exif_generator.files import ExifMetadata, save_exif_generator
 from ...models.focus_distance.architecture import FocusDistanceTransformer
 from ...models.focus_distance.files import load_focus_transformer, save_focus_transformer
 from ...models.places import located
-from ...models.registry import GENERATOR_BASES
-from ...models.registry import VST as VST_WEIGHTS
 from ...models.sdxl.base import base_of
+from ...models.sdxl.published import GENERATOR_BASES
 from ...models.sdxl.text import FILLING, FILLING_2, filled_prompt
 from ...models.sdxl.tokenizer import tokenizer_for, words_of
+from ...models.vst.published import VST as VST_WEIGHTS
 from ..dmd2.distance import energy_distance
 from ..dmd2.lens import DepthOf, TrainedLens
 from ..dmd2.networks import (

@@ -22,8 +22,8 @@ from ...models.focus_distance.architecture import FocusDistanceTransformer
 from ...models.focus_distance.files import load_focus_transformer, save_focus_transformer
 from ...models.focus_distance.loss import DELTA_M, FocusRegularization
 from ...models.places import located
-from ...models.registry import VST as VST_WEIGHTS
 from ...models.vst.architecture import VST
+from ...models.vst.published import VST as VST_WEIGHTS
 from ...models.vst.sizes import VstSizes
 from ..engine.config import Optimizer, Run
 from ..engine.task import Batch, Phase, Recipe, Task, Trainee, Validation

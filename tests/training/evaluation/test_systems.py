@@ -12,8 +12,8 @@ import pytest
 import torch
 from focuspuller.errors import InputError
 from focuspuller.models.bokehme.architecture import ARNet, IUNet
+from focuspuller.models.flux_base.published import FLUX_PROMPTS
 from focuspuller.models.loaded import forget_models
-from focuspuller.models.registry import FLUX_PROMPTS
 from focuspuller.training.evaluation.flux_systems import _camera, _in_unit_of
 from focuspuller.training.evaluation.simulated import F_NUMBERS
 from focuspuller.training.evaluation.systems import SYSTEMS
