@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .lens.depth import Depth
     from .lens.depth_sequence import DepthStabilizer
     from .lens.drbokeh import DrBokehOptions
-    from .lens.fit import FittedLens
+    from .lens.fitted_lens import FittedLens
     from .lens.focus import Focus, pull_focus
     from .lens.focus_path import FocusPath
     from .lens.highlights import Highlights
@@ -65,7 +65,7 @@ _HOMES = {
     "Depth": "lens.depth",
     "DrBokehOptions": "lens.drbokeh",
     "DepthStabilizer": "lens.depth_sequence",
-    "FittedLens": "lens.fit",
+    "FittedLens": "lens.fitted_lens",
     "Focus": "lens.focus",
     "FocusPath": "lens.focus_path",
     "FocusPullerError": "errors",

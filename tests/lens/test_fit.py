@@ -16,7 +16,10 @@ from focuspuller.lens.color import linear_to_srgb, srgb_to_linear
 from focuspuller.lens.defocus import defocus_from_bokeh_level, defocus_from_camera
 from focuspuller.lens.depth import Depth
 from focuspuller.lens.fit import fit_bokeh_level, fit_camera, fit_picture
-from focuspuller.lens.fit_plane import Comparison, Limits, Pair, Plane, search_planes
+from focuspuller.lens.fit_comparison import Comparison
+from focuspuller.lens.fit_pair import Pair
+from focuspuller.lens.fit_plane import Limits, Plane
+from focuspuller.lens.fit_search import search_planes
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.optics import Camera
 from focuspuller.lens.render import Lens, render
