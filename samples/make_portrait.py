@@ -4,8 +4,8 @@
     python samples/make_portrait.py                               # about 5 minutes on 2 cores
     python samples/make_portrait.py --spp 32 --out quick_look.jpg
 
-Needs what make_still_life.py needs, whose room this is. The depth is what a portrait mode gives: a
-quarter of the picture's size, smeared over the outline, without the hairs.
+The room is that of the still life; `tracing.py` says what Mitsuba needs. The depth is what a
+portrait mode gives: a quarter of the picture's size, smeared over the outline, without the hairs.
 """
 
 from __future__ import annotations
@@ -19,28 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from focuspuller import Depth, save_photo
-from make_still_life import (
-    Array,
-    Colour,
-    assembled,
-    ball,
-    book,
-    camera,
-    code_srgb,
-    depth_map,
-    fairy_lights,
-    lamps,
-    material,
-    mesh,
-    moved,
-    mug,
-    noise,
-    render,
-    room,
-    rounded,
-    tube,
-)
-from PIL import ExifTags, Image
+from room import book, fairy_lights, lamps, mug, room
+from shapes import Colour, ball, material, mesh, moved, noise, rounded, tube
+from tracing import Array, assembled, camera, code_srgb, depth_map, exif, render
 
 HERE = Path(__file__).parent
 POSITION, TARGET = np.array((0, 0.27, 0)), np.array((0, 0.225, -1))
@@ -243,15 +224,8 @@ def as_phones_store(metres: Array) -> Depth:
 
 def save(path: Path, image: Array, metres: Array) -> None:
     """Write the JPEG from linear light [H,W,3] and metres [H,W]."""
-    exif = Image.Exif()
-    exif[ExifTags.Base.Make] = "Focus Puller"
-    exif[ExifTags.Base.Model] = "Phone portrait"
-    tags = exif.get_ifd(ExifTags.IFD.Exif)
-    tags[ExifTags.Base.FocalLength] = 50.0
-    tags[ExifTags.Base.FocalLengthIn35mmFilm] = 50
-    tags[ExifTags.Base.FNumber] = 22.0
     pixels = code_srgb(image).astype(np.float32)
-    save_photo(path, pixels, exif, depth=as_phones_store(metres), quality=92)
+    save_photo(path, pixels, exif("Phone portrait"), depth=as_phones_store(metres), quality=92)
 
 
 def main() -> None:
