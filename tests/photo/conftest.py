@@ -28,6 +28,16 @@ def encode() -> Callable[..., bytes]:
 
 
 @pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write_image(image: Image.Image, name: str, **options: object) -> Path:
+        path = tmp_path / name
+        image.save(path, **options)
+        return path
+
+    return write_image
+
+
+@pytest.fixture
 def flat_jpeg(encode: Callable[..., bytes]) -> bytes:
     return encode(np.full((48, 64, 3), MIDDLE_GREY, np.uint8), "JPEG")
 
