@@ -14,7 +14,7 @@ from focuspuller.models.exif_generator.student import LORA_TARGETS
 from focuspuller.models.focus_distance.files import save_focus_transformer
 from focuspuller.models.sdxl.config import SDXL
 from focuspuller.models.sdxl.lora import lora_shapes
-from focuspuller.models.sdxl.text import END, START
+from focuspuller.models.sdxl.text import END, START, PromptEmbedding
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -104,3 +104,11 @@ def save_pipeline_folders(root: Path) -> None:
     torch.save(by_name(TINY_DEPTH_PRO), root / "depth_pro" / "depth_pro.pt")
     path = root / "focus_distance" / "focus_distance.safetensors"
     save_focus_transformer(path, trained_transformer(), "RGBD_VST", "CC0-1.0")
+
+
+def seen_by(unet: Any, prompt: PromptEmbedding, batch: int = 2) -> Tensor:
+    """What a UNet makes of some noise."""
+    latents = torch.randn(batch, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    text = prompt.to(latents, batch)
+    added = {"text_embeds": text.pooled, "time_ids": torch.zeros(batch, 6)}
+    return unet(latents, 500, text.tokens, added_cond_kwargs=added, return_dict=False)[0]
