@@ -35,6 +35,23 @@ function loadPhoto() {
 }
 
 /**
+ * Camera, 50 mm on full frame.
+ * @param {{ id: number, pos: number[], size: number[], fNumber: number, link: number }} place
+ * @returns {object}
+ */
+function camera({ id, pos, size, fNumber, link }) {
+  return {
+    id,
+    type: "FocusPullerCamera",
+    pos,
+    size,
+    inputs: [{ name: "photo", type: "PHOTO", link: null, shape: 7 }],
+    outputs: [{ name: "camera", type: "CAMERA", links: [link] }],
+    widgets_values: [fNumber, 50, 36],
+  };
+}
+
+/**
  * Load Photo (1) and Focus Point (2), and a node between them (3) whose depth is only known when it
  * has run.
  * @returns {object}
@@ -147,15 +164,7 @@ export function cameraWorkflow() {
     last_link_id: 3,
     nodes: [
       loadPhoto(),
-      {
-        id: 2,
-        type: "FocusPullerCamera",
-        pos: [480, 120],
-        size: [400, 400],
-        inputs: [{ name: "photo", type: "PHOTO", link: null, shape: 7 }],
-        outputs: [{ name: "camera", type: "CAMERA", links: [3] }],
-        widgets_values: [2.8, 50, 36],
-      },
+      camera({ id: 2, pos: [480, 120], size: [400, 400], fNumber: 2.8, link: 3 }),
       {
         id: 3,
         type: "FocusPullerFocusDistance",
@@ -243,15 +252,7 @@ export function renderWorkflow() {
   compare.inputs[1].link = 11;
   compare.pos = [1500, 120];
   workflow.nodes.push(
-    {
-      id: 5,
-      type: "FocusPullerCamera",
-      pos: [100, 1000],
-      size: [320, 200],
-      inputs: [],
-      outputs: [{ name: "camera", type: "CAMERA", links: [9] }],
-      widgets_values: [1.4, 50, 36],
-    },
+    camera({ id: 5, pos: [100, 1000], size: [320, 200], fNumber: 1.4, link: 9 }),
     {
       id: 6,
       type: "FocusPullerRenderBokeh",
