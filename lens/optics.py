@@ -166,13 +166,6 @@ def relative_bokeh_level(level: Number, near_disparity: Number, far_disparity: N
     return level * (near_disparity - far_disparity)
 
 
-def metric_bokeh_level(
-    relative_level: Number, near_disparity: Number, far_disparity: Number
-) -> Number:
-    """Inverse of `relative_bokeh_level`."""
-    return relative_level / (near_disparity - far_disparity)
-
-
 def relative_disparity(disparity: Number, near_disparity: Number, far_disparity: Number) -> Number:
     """Disparity in 1/m to 0..1 of a scene's range, 1 = nearest."""
     return (disparity - far_disparity) / (near_disparity - far_disparity)

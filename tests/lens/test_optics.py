@@ -160,11 +160,6 @@ class TestConversionsAgree:
         level = optics.bokeh_level(50.0, 1.8, 1024 / 36, 0.5)
         assert level == pytest.approx(in_px_mm / 1000, rel=1e-12)
 
-    def test_relative_and_metric_level_invert_each_other(self) -> None:
-        relative = optics.relative_bokeh_level(LEVEL, 1.25, 0.05)
-        assert relative == pytest.approx(LEVEL * 1.2)
-        assert optics.metric_bokeh_level(relative, 1.25, 0.05) == pytest.approx(LEVEL)
-
     @pytest.mark.parametrize("f_number", [0.95, 1.8, 22.0])
     def test_f_number_for_a_bokeh_level_inverts_it(self, f_number: float) -> None:
         camera = replace(CAMERA, f_number=f_number)

@@ -142,27 +142,6 @@ def _projection(unet: Any, start: Path | None) -> ExifProjection:
     return ExifProjection(outputs=width)
 
 
-def _go_on_with_adapter(student: Any, start: Path, rank: int, alpha: float) -> None:
-    state = read_state_dict(start)
-    state = student_of(state) or state
-    if not is_lora(state):
-        received = f"{start}, a whole UNet, for an adapter of rank {rank}"
-        raise InputError("start", received, "Set rank to 0, or give an adapter.")
-    bare = {name.replace(".base_layer.", "."): one for name, one in state.items()}
-    with torch.device("meta"):
-        plain = type(student).from_config(student.config)
-    adapter, problems = read_lora(bare, plain)
-    parameters = dict(student.named_parameters())
-    for name, tensor in adapter.items():
-        own = parameters.get(name.replace(".weight", f"{ADAPTER}weight"))
-        if own is None or problems or own.shape != tensor.shape:
-            received = f"an adapter that does not fit ({problems or name})"
-            raise FileError(str(start), received, "Give one of the same rank and layers.")
-        factor = rank / alpha if name.endswith(UP) else 1.0
-        with torch.no_grad():
-            own.copy_(factor * tensor.float())
-
-
 def student_state(weights: Mapping[str, Tensor], rank: int, alpha: float) -> dict[str, Tensor]:
     """The student's tensors as its file has them.
 

@@ -13,6 +13,7 @@ from ...lens.color import linear_to_srgb, srgb_to_linear
 from ...lens.defocus import defocus_from_bokeh_level
 from ...lens.depth import Depth
 from ...lens.focus import Focus
+from ...lens.optics import relative_bokeh_level
 from ...models.depth.handle import depth_weights_path, open_depth_estimator
 from ...models.flux.networks import STEPS, Kind
 from ...models.flux.published import (
@@ -245,7 +246,7 @@ def _camera(depth: Depth, focus: Focus, level: float) -> tuple[tuple[float, floa
     point = point_in_focus(depth, plane, 0.5)
     assert point is not None
     low, high = torch.aminmax(depth.disparity)
-    return point, level * float(high - low)
+    return point, float(relative_bokeh_level(level, high, low))
 
 
 class _Model:
