@@ -72,7 +72,7 @@ class Aperture:
     axial_chromatism: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.blades != 0 and not 3 <= self.blades <= MAX_BLADES:
+        if self.blades not in (0, *range(3, MAX_BLADES + 1)):
             raise InputError("blades", str(self.blades), f"Give 0 (circle) or 3..{MAX_BLADES}.")
         for name, (least, largest, advice) in RANGES.items():
             value = getattr(self, name)

@@ -199,6 +199,9 @@ class Depth:
                 guides for a single depth give several depths.
             radius: reach in px; edges farther apart than this are not moved.
             edge_threshold: contrast of the guide (0..1) below which an edge does not count.
+
+        Raises:
+            InputError: the image is of another size or number, or holds NaN or infinite pixels.
         """
         from kornia.filters import guided_blur
 

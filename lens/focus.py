@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -244,8 +244,10 @@ def pull_focus(keyframes: Sequence[tuple[int, Focus]], frames: int, easing: Easi
         easing: "linear", or "smooth" to start and stop gently between keyframes.
 
     Raises:
-        InputError: no keyframes, two on one frame, or metric and relative ones mixed.
+        InputError: no keyframes, two on one frame, one with several planes, metric and relative
+            ones mixed, or another easing.
     """
+    check_easing(easing)
     ordered = sorted(keyframes, key=lambda keyframe: keyframe[0])
     positions = [position for position, _ in ordered]
     _require(bool(ordered), "keyframes", "none", "Give at least one.")
@@ -253,6 +255,9 @@ def pull_focus(keyframes: Sequence[tuple[int, Focus]], frames: int, easing: Easi
     _require(
         len(set(positions)) == len(positions), "keyframes", str(positions), "One per frame only."
     )
+    for position, focus in ordered:
+        planes = f"{len(focus.plane)} focus planes at frame {position}"
+        _require(len(focus.plane) == 1, "keyframes", planes, "Give the focus of one image.")
     _require_one_kind([focus for _, focus in ordered])
     plane, near, far = (
         _interpolate_keyframes(positions, values, frames, easing)
@@ -314,9 +319,23 @@ def _interpolate_keyframes(
 
 
 def eased(progress: Tensor, easing: Easing) -> Tensor:
-    """How far a move has come, 0..1, at a fraction of its time; before and after it holds."""
+    """How far a move has come, 0..1, at a fraction of its time; before and after it holds.
+
+    Raises:
+        InputError: there is no such easing.
+    """
+    check_easing(easing)
     progress = progress.clamp(0.0, 1.0)
     return progress * progress * (3.0 - 2.0 * progress) if easing == "smooth" else progress
+
+
+def check_easing(easing: str) -> None:
+    """Refuse an easing that there is not.
+
+    Raises:
+        InputError: so it is.
+    """
+    _require(easing in get_args(Easing), "easing", repr(easing), "Give 'linear' or 'smooth'.")
 
 
 def _numbers(values: float | Sequence[float] | Tensor) -> Tensor:

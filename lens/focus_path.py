@@ -14,7 +14,7 @@ import torch
 
 from ..errors import InputError
 from .depth import Depth
-from .focus import Easing, Focus, eased
+from .focus import Easing, Focus, check_easing, eased
 from .focus_areas import Area, focus_on_area
 
 # What to focus on in a frame: a point or a region, a focus that is known already, or a function
@@ -40,7 +40,7 @@ class FocusPath:
         width: span of disparity that stays sharp around a point or region.
 
     Raises:
-        InputError: no keyframes, two on one frame, or a frame before the first.
+        InputError: no keyframes, two on one frame, a frame before the first, or another easing.
 
     Example:
         >>> rack = FocusPath([(0, (0.4, 0.3)), (47, (0.8, 0.5))])
@@ -52,6 +52,7 @@ class FocusPath:
     width: float = 0.0
 
     def __post_init__(self) -> None:
+        check_easing(self.easing)
         object.__setattr__(self, "keyframes", tuple(sorted(self.keyframes, key=lambda key: key[0])))
         frames = [frame for frame, _ in self.keyframes]
         if not frames:

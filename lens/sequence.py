@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -109,10 +110,14 @@ def strength_pull(
         easing: as in `pull_focus`. The f-number moves evenly in stops, the level in px.
 
     Raises:
-        InputError: an f-number that is not above zero, or a negative level.
+        InputError: an f-number that is not above zero, a negative level, or no frames.
     """
+    if frames < 1:
+        raise InputError("frames", str(frames), "Give one frame or more.")
     moved = eased(torch.linspace(0.0, 1.0, frames), easing).tolist() if frames > 1 else [1.0]
     if not isinstance(start, Camera):
+        if not (0 <= start < math.inf and 0 <= end < math.inf):
+            raise InputError("bokeh_level", f"{start:g} to {end:g}", "Give numbers, zero or more.")
         return [start + (end - start) * part for part in moved]
     ratio = replace(start, f_number=end).f_number / start.f_number
     return [replace(start, f_number=start.f_number * ratio**part) for part in moved]

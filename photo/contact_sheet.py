@@ -31,8 +31,10 @@ def contact_sheet(
         `[H',W',3]` float32.
 
     Raises:
-        InputError: there are not as many captions as pictures, or no pictures.
+        InputError: there are not as many captions as pictures, no pictures, or negative columns.
     """
+    if columns < 0:
+        raise InputError("columns", str(columns), "Give 1 or more, or 0 to let it choose.")
     count, height, width = _checked(pictures, captions)
     across = min(columns or math.ceil(math.sqrt(count)), count)
     down = math.ceil(count / across)

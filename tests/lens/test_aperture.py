@@ -201,8 +201,8 @@ class TestImages:
         assert not Aperture(**trait).is_bare_iris
 
 
-@pytest.mark.parametrize("blades", [-1, 1, 2, MAX_BLADES + 1])
-def test_blades_that_make_no_polygon(blades: int) -> None:
+@pytest.mark.parametrize("blades", [-1, 1, 2, 3.5, MAX_BLADES + 1])
+def test_blades_that_make_no_polygon(blades: float) -> None:
     with pytest.raises(InputError, match="blades"):
         Aperture(blades)
 

@@ -251,6 +251,7 @@ class TestPullingFocus:
             ([(0, NEAR)], 0, "frames"),
             ([(1, NEAR), (1, FAR)], 3, "keyframes"),
             ([(0, NEAR), (2, Focus.at_disparity(0.5, False))], 3, "keyframes"),
+            ([(0, NEAR), (2, Focus.at_distance([1.0, 2.0]))], 3, "2 focus planes at frame 2"),
         ],
     )
     def test_pulls_that_make_no_sense(
@@ -258,6 +259,10 @@ class TestPullingFocus:
     ) -> None:
         with pytest.raises(InputError, match=subject):
             pull_focus(keyframes, frames, "linear")
+
+    def test_an_unknown_easing_is_refused(self) -> None:
+        with pytest.raises(InputError, match="'linear' or 'smooth'"):
+            pull_focus([(0, self.NEAR)], 3, "slow")  # pyright: ignore
 
 
 class TestContinuingAPull:

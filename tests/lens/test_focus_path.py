@@ -75,6 +75,11 @@ def test_keyframes_without_meaning_are_refused(keyframes, said):
         FocusPath(keyframes)
 
 
+def test_an_unknown_easing_is_refused():
+    with pytest.raises(InputError, match="'linear' or 'smooth'"):
+        FocusPath([(0, LEFT)], easing="slow")  # pyright: ignore
+
+
 def test_metric_and_relative_places_do_not_mix():
     path = FocusPath([(0, LEFT), (5, Focus.at_distance(2.0))])
     with pytest.raises(InputError, match="metric and relative"):

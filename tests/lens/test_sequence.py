@@ -95,6 +95,15 @@ class TestStrengthPull:
     def test_a_single_frame_has_the_end(self):
         assert strength_pull(10.0, 30.0, 1) == [30.0]
 
+    @pytest.mark.parametrize("ends", [(-1.0, 8.0), (1.0, -8.0), (1.0, math.inf), (math.nan, 8.0)])
+    def test_levels_without_meaning_are_refused(self, ends):
+        with pytest.raises(InputError, match="bokeh_level"):
+            strength_pull(*ends, 4)
+
+    def test_no_frames_are_refused(self):
+        with pytest.raises(InputError, match="frames"):
+            strength_pull(10.0, 30.0, 0)
+
     def test_an_f_number_without_meaning_is_refused(self):
         with pytest.raises(InputError, match="f_number"):
             strength_pull(Camera(50.0, 1.4), 0.0, 3)

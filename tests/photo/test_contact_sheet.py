@@ -49,6 +49,11 @@ def test_pictures_are_left_as_they_are() -> None:
     np.testing.assert_array_equal(PICTURES, before)
 
 
+def test_columns_are_counted_from_one() -> None:
+    with pytest.raises(InputError, match="columns"):
+        contact_sheet(PICTURES, columns=-1)
+
+
 def test_there_has_to_be_a_caption_for_each() -> None:
     with pytest.raises(InputError, match="2 captions for 5 pictures"):
         contact_sheet(PICTURES, ["a", "b"])
