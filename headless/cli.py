@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import re
 import signal
 import sys
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _end_as_by_interrupt()
         options = _parser(words).parse_args(_with_points(words))
         options.execute(options)
+        sys.stdout.flush()
     except FocusPullerError as error:
         print(f"focuspuller: {error}", file=sys.stderr)
         return FAILED
@@ -83,6 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("focuspuller: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Who read the output has seen enough, as `head` has. Python would flush once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,15 @@ def test_an_interrupt_while_it_starts_is_quiet(capsys, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
+def test_a_reader_that_has_seen_enough_ends_it_quietly():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "focuspuller.headless.cli", "models", "list"]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
 def test_being_terminated_removes_what_is_unfinished(tmp_path: Path):
     code = (
         "import os, signal, sys; from pathlib import Path\n"
