@@ -18,12 +18,11 @@ from .refocus_options import (
     add_photo_options,
     add_sampling_options,
     check_out,
-    is_linear,
     model_from,
     sampling_from,
     written,
 )
-from .shots import Picture, open_shot
+from .shots import Picture, is_linear, open_shot
 
 EXAMPLES = """examples:
   focuspuller deblur portrait.jpg -o sharp.png
@@ -73,7 +72,7 @@ def execute(options: argparse.Namespace) -> None:
             model,
             pre_deblurred=restored,
             guidance=options.guidance,
-            linear=is_linear(options, picture),
+            linear=is_linear(options, picture.photo),
             on_progress=on_progress,
             **settings,
         )

@@ -22,7 +22,7 @@ from ..photo.files import make_folder
 from ..photo.frames import check_distinct, frame_path, frames_text, has_number
 from .depth_options import add_improvement_options, estimated_depth, improved_depth
 from .outputs import check_no_input
-from .shots import Picture, Shot, open_shot
+from .shots import Shot, is_linear, open_shot
 
 logger = logging.getLogger(__name__)
 
@@ -115,17 +115,12 @@ def _depths(options: argparse.Namespace, shot: Shot) -> Iterator[Depth]:
     """The depth of each frame; relative depth of several on a common scale."""
     stabilizer = DepthStabilizer()
     for picture in shot.pictures():
-        linear = _is_linear(options, picture)
+        linear = is_linear(options, picture.photo)
         data = picture.photo.camera_data if picture.photo else shot.camera_data
         depth = estimated_depth(options, picture.image, data, linear)
         if shot.count > 1:
             depth = stabilizer.stabilized(depth, to_planar(torch.from_numpy(picture.image)[None]))
         yield improved_depth(options, depth, picture.image, linear)
-
-
-def _is_linear(options: argparse.Namespace, picture: Picture) -> bool:
-    """Whether a frame holds linear light. Those of EXR files are coded when they are loaded."""
-    return options.linear and not (picture.photo and picture.photo.is_hdr)
 
 
 def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:

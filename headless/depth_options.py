@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..lens.color import linear_to_srgb
 from ..lens.depth import Depth
 from ..lens.image import to_planar
 from ..lens.optics import Camera
@@ -20,6 +21,7 @@ from ..photo.photo import Photo
 from .aperture_options import grey
 from .depth import estimate_depth, refine_depth, repair_depth
 from .devices import working_device
+from .shots import is_linear
 
 
 def add_depth_options(parser: argparse.ArgumentParser) -> None:
@@ -67,20 +69,20 @@ def add_model_options(group: Any, source: Any) -> None:
 
 def depth_of(options: argparse.Namespace, photo: Photo) -> Depth:
     """The depth from its file, from a network or from the photo."""
-    is_linear = options.linear and not photo.is_hdr
+    linear = is_linear(options, photo)
     if options.depth is not None:
         near_is_white = not options.near_is_black
         depth = load_depth(
             options.depth, options.depth_encoding, near_is_white, options.near, options.far
         )
     elif options.depth_model is not None:
-        depth = estimated_depth(options, photo.image, photo.camera_data, is_linear)
+        depth = estimated_depth(options, photo.image, photo.camera_data, linear)
     elif photo.depth is not None:
         depth = photo.depth
     else:
         advice = "Give a depth map with --depth FILE, or a network with --depth-model."
         raise InputError("depth", f"none in {photo.path}", advice)
-    return improved_depth(options, depth, photo.image, is_linear)
+    return improved_depth(options, depth, photo.image, linear)
 
 
 def estimated_depth(
@@ -166,6 +168,7 @@ def improved_depth(
         raise InputError("--depth-holes", "no --repair-depth", "Give it, too, to fill them.")
     if options.align_depth:
         guide = to_planar(torch.from_numpy(image)[None])
+        guide = linear_to_srgb(guide.clamp(0.0, 1.0)) if linear else guide
         height, width = guide.shape[-2:]
         return depth.resized(height, width).aligned_to(guide)
     if options.refine_depth:

@@ -15,6 +15,7 @@ from .aperture_options import grey
 from .devices import working_device
 from .mask import refine_mask, subject_mask
 from .outputs import check_no_input
+from .shots import is_linear
 
 # Of the refinement of a given mask, px.
 RADIUS = 10
@@ -66,7 +67,7 @@ def execute(options: argparse.Namespace) -> None:
     check_no_input("--out", [options.out], (options.photo, options.mask))
     photo = load_photo(options.photo)
     device = working_device(options.device)
-    linear = options.linear and not photo.is_hdr
+    linear = is_linear(options, photo)
     if options.mask is None:
         mask = subject_mask(
             photo.image, options.model, resolution=options.resolution, linear=linear, device=device

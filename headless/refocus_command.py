@@ -31,13 +31,12 @@ from .refocus_options import (
     add_photo_options,
     add_sampling_options,
     check_out,
-    is_linear,
     model_from,
     sampling_from,
     written,
 )
 from .render import render as render_with_lens
-from .shots import DepthReading, Picture, Shot, open_depths, open_shot
+from .shots import DepthReading, Picture, Shot, is_linear, open_depths, open_shot
 
 STAGES = ("deblur", "bokeh", "aperture")
 DIFFCAMERA = "diffcamera"
@@ -126,7 +125,7 @@ def _with_diffcamera(
     settings = {name: settings[name] for name in known}
 
     def render(picture: Picture, on_progress: OnProgress) -> np.ndarray:
-        linear, depth = is_linear(options, picture), None
+        linear, depth = is_linear(options, picture.photo), None
         if depths is not None:
             depth = next(depths)
         elif options.depth_model is not None:
@@ -173,7 +172,7 @@ def _with_stages(
         return depth
 
     def depth_of(picture: Picture, sharp: np.ndarray) -> Depth:
-        depth, linear = steady_depth(picture, sharp), is_linear(options, picture)
+        depth, linear = steady_depth(picture, sharp), is_linear(options, picture.photo)
         return improved_depth(options, depth, sharp, linear).for_image(*sharp.shape[:2])
 
     def pass_over(picture: Picture) -> None:
@@ -181,7 +180,7 @@ def _with_stages(
         steady_depth(picture, picture.image)
 
     def render(picture: Picture, on_progress: OnProgress) -> np.ndarray:
-        linear, sharp = is_linear(options, picture), picture.image
+        linear, sharp = is_linear(options, picture.photo), picture.image
         # How much of the work the first stage is.
         share = 0.0 if options.sharp else 0.5
         if model is not None and not options.sharp:
@@ -242,4 +241,4 @@ def _estimated(
 ) -> Depth:
     options.depth_model = options.depth_model or AUTOMATIC
     data = picture.photo.camera_data if picture.photo else shot.camera_data
-    return estimated_depth(options, sharp, data, is_linear(options, picture))
+    return estimated_depth(options, sharp, data, is_linear(options, picture.photo))

@@ -33,7 +33,7 @@ from .refocus import OnProgress
 from .refocus_model import add_base_options, model_of
 from .resume import check_resume, missing
 from .sequence_options import add_resume_option, is_video
-from .shots import Picture, Shot
+from .shots import Picture, Shot, is_linear
 
 BAR = "{percentage:3.0f}%|{bar}| picture {n:.2f}/{total} [{elapsed}<{remaining}]"
 CONSTANT_RATE_FACTOR = 18
@@ -157,11 +157,6 @@ def sampling_from(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def is_linear(options: argparse.Namespace, picture: Picture) -> bool:
-    """Whether a frame holds linear light. That of EXR and HDR files is coded when loaded."""
-    return options.linear and not (picture.photo and picture.photo.is_hdr)
-
-
 def check_out(options: argparse.Namespace, shot: Shot, *inputs: Path | None) -> list[Path]:
     """Where each picture goes, checked before anything is computed; a video for all of them.
 
@@ -242,7 +237,7 @@ def _save(
         pixels,
         exif=picture.photo.exif if picture.photo else None,
         quality=options.quality,
-        linear=is_linear(options, picture) and keeps_all_light(path),
+        linear=is_linear(options, picture.photo) and keeps_all_light(path),
         **data,
     )
 

@@ -25,7 +25,7 @@ from .lens_options import add_lens_options, lens_from
 from .outputs import check_no_input, files_given
 from .render import render
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe, timeline
-from .shots import open_photo
+from .shots import is_linear, open_photo
 
 EXAMPLES = """examples:
   focuspuller render portrait.jpg --focus 0.4,0.3 --f-number 1.8 -o refocused.jpg
@@ -114,9 +114,9 @@ def execute(options: argparse.Namespace) -> None:
     photo = open_photo(options.photo)
     depth = depth_of(options, photo).for_image(*photo.image.shape[:2])
     camera = camera_of(options, photo.camera_data)
-    is_linear = options.linear and not photo.is_hdr
+    linear = is_linear(options, photo)
     if options.find_focus:
-        focus, focus_scale = found_focus(options, photo.image, depth, is_linear)
+        focus, focus_scale = found_focus(options, photo.image, depth, linear)
     else:
         focus, focus_scale = focus_place(options)(depth), 1.0
     to_hdr = keeps_all_light(options.out)
@@ -132,7 +132,7 @@ def execute(options: argparse.Namespace) -> None:
             aperture=aperture_from(options),
             highlights=highlights_from(options),
             roll_off=not to_hdr,
-            linear=is_linear,
+            linear=linear,
             device=working_device(options.device),
             on_progress=lambda fraction: show(bar, fraction),
         )
@@ -144,7 +144,7 @@ def execute(options: argparse.Namespace) -> None:
         f_number=camera.f_number if camera else equivalent_f_number(options, photo, focus),
         subject_distance_m=float(focus.distance_m[0]) if focus.is_metric else None,
         quality=options.quality,
-        linear=is_linear and to_hdr,
+        linear=linear and to_hdr,
         exr_bits=options.exr_bits,
     )
     print(options.out)

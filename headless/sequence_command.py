@@ -56,7 +56,7 @@ from .outputs import check_no_input, files_given
 from .render import render_with_highlights
 from .resume import check_resume, missing
 from .sequence_options import focus_path, is_video
-from .shots import DepthReading, Picture, Shot, depth_inside, open_depths, open_shot
+from .shots import DepthReading, Picture, Shot, depth_inside, is_linear, open_depths, open_shot
 
 DEFAULT_RATE = Fraction(24)
 BAR = "{percentage:3.0f}%|{bar}| frame {n:.1f}/{total} [{elapsed}<{remaining}]"
@@ -139,7 +139,7 @@ def _start(options: argparse.Namespace, look: Look, shot: Shot) -> tuple[Place, 
         return look.start, 1.0
     first = next(iter(shot.pictures()))
     depth = next(_depths(options, shot, iter([first])))
-    return found_focus(options, first.image, depth, _is_linear(options, first))
+    return found_focus(options, first.image, depth, is_linear(options, first.photo))
 
 
 def _planar(picture: Picture) -> Tensor:
@@ -168,11 +168,11 @@ def _depth_of(options: argparse.Namespace, shot: Shot, picture: Picture) -> Dept
     if options.depth_model is None:
         return depth_inside(picture)
     data = picture.photo.camera_data if picture.photo else shot.camera_data
-    return estimated_depth(options, picture.image, data, _is_linear(options, picture))
+    return estimated_depth(options, picture.image, data, is_linear(options, picture.photo))
 
 
 def _improved(options: argparse.Namespace, depth: Depth, picture: Picture) -> Depth:
-    return improved_depth(options, depth, picture.image, _is_linear(options, picture))
+    return improved_depth(options, depth, picture.image, is_linear(options, picture.photo))
 
 
 def _strength(options: argparse.Namespace, camera: Camera | None, frames: int) -> Strength:
@@ -212,7 +212,7 @@ def _rendering(options: argparse.Namespace, look: Look, frames: int) -> Iterator
                 not to_hdr,
                 show,
                 device,
-                _is_linear(options, plan.picture),
+                is_linear(options, plan.picture.photo),
             )
             return to_interleaved(picture)[0].numpy()
 
@@ -261,14 +261,9 @@ def _save(options: argparse.Namespace, path: Path, plan: _Planned, pixels: np.nd
         f_number=camera.f_number if camera else None,
         subject_distance_m=float(plan.focus.distance_m[0]) if plan.focus.is_metric else None,
         quality=options.quality,
-        linear=_is_linear(options, plan.picture) and keeps_all_light(path),
+        linear=is_linear(options, plan.picture.photo) and keeps_all_light(path),
         exr_bits=options.exr_bits,
     )
-
-
-def _is_linear(options: argparse.Namespace, picture: Picture) -> bool:
-    """Whether a frame holds linear light. That of EXR and HDR files is coded when loaded."""
-    return options.linear and not (picture.photo and picture.photo.is_hdr)
 
 
 def _targets(options: argparse.Namespace, shot: Shot) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,16 @@ def open_photo(path: Path) -> Photo:
     if photo.alpha is not None and photo.alpha.min() < 1:
         logger.warning("%s: its transparency is dropped.", path)
     return photo
+
+
+def is_linear(options: argparse.Namespace, photo: Photo | None) -> bool:
+    """Whether a picture holds linear light. That of EXR and HDR files is coded when it is loaded.
+
+    Args:
+        options: with --linear.
+        photo: its file; None for a frame of a video.
+    """
+    return options.linear and not (photo and photo.is_hdr)
 
 
 @dataclass(frozen=True)

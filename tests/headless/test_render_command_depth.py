@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+
 import numpy as np
 import pytest
+import torch
+from focuspuller.headless.depth_options import improved_depth
+from focuspuller.lens.color import srgb_to_linear
+from focuspuller.lens.depth import Depth
 from focuspuller.photo.photo import load_photo
 from oracles.photo_folder import HEIGHT, NEAR_FOCUS, RENDER, WIDTH
 from PIL import Image, ImageFilter
@@ -47,6 +53,18 @@ class TestDepth:
         assert aligned.code == 0
         first, second = (load_photo(folder / name).image for name in ("a.png", "b.png"))
         assert np.abs(first - second).max() > 4 / 255
+
+    def test_edges_are_those_that_one_sees_in_linear_light_too(self):
+        # A dark ramp, of little contrast in linear light.
+        coded = np.tile(np.linspace(0.02, 0.2, WIDTH, dtype=np.float32)[:, None], (HEIGHT, 1, 3))
+        light = srgb_to_linear(torch.from_numpy(coded)).numpy()
+        depth = Depth.from_metres(torch.tensor([[[[1.0, 5.0]]]]))
+        options = Namespace(repair_depth=False, depth_holes=None, align_depth=True)
+        seen, measured = (
+            improved_depth(options, depth, image, linear)
+            for image, linear in ((coded, False), (light, True))
+        )
+        torch.testing.assert_close(seen.disparity, measured.disparity, atol=1e-4, rtol=0)
 
     def test_soft_depth_can_be_refined(self, cli, folder):
         codes = np.asarray(Image.open("disparity.png").convert("F"))
