@@ -288,7 +288,7 @@ def tokenizer_folders() -> list[Path]:
     """Folders with CLIP's vocabulary that the host brings."""
     if not INSIDE_COMFYUI:
         return []
-    return [Path(_comfy("comfy.sd1_clip").__file__ or "").parent / "sd1_tokenizer"]
+    return [_comfy_folder() / "sd1_tokenizer"]
 
 
 def metadata_enabled() -> bool:
@@ -300,9 +300,14 @@ def _comfy(module: str) -> Any:
     return importlib.import_module(module)
 
 
+def _comfy_folder() -> Path:
+    """ComfyUI's package, in which the tokenizers of its text encoders lie."""
+    return Path(str(_comfy("comfy.sd1_clip").__file__)).parent
+
+
 def _tokenizers() -> tuple[Path, Path] | None:
     """The tokenizers of CLIP-L and T5 that ComfyUI brings."""
-    folder = Path(str(_comfy("comfy.sd1_clip").__file__)).parent
+    folder = _comfy_folder()
     folders = folder / "sd1_tokenizer", folder / "text_encoders" / "t5_tokenizer"
     return folders if all(one.is_dir() for one in folders) else None
 
