@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..lens.color import linear_to_srgb
+from ..lens.color import displayed
 from ..lens.depth import Depth
 from ..lens.depth_repair import repaired_depth
 from ..lens.optics import Camera
@@ -107,7 +107,7 @@ def refine_depth(
     """
     pictures, _ = opened(image)
     scene = scene_from(depth, disparity).for_image(*pictures.shape[-2:])
-    coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
+    coded = displayed(pictures) if linear else pictures
     return handle.refine_depth(scene, coded, device_called(device))
 
 
@@ -144,6 +144,6 @@ def repair_depth(
     """
     pictures = None if image is None else opened(image)[0]
     if pictures is not None and linear:
-        pictures = linear_to_srgb(pictures.clamp(0.0, 1.0))
+        pictures = displayed(pictures)
     mask = None if holes is None else planar_map(holes, "holes") > 0.5
     return repaired_depth(scene_from(depth, disparity), pictures, mask, flying_pixels)

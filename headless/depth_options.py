@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..lens.color import linear_to_srgb
+from ..lens.color import displayed
 from ..lens.depth import Depth
 from ..lens.image import to_planar
 from ..lens.optics import Camera
@@ -168,7 +168,7 @@ def improved_depth(
         raise InputError("--depth-holes", "no --repair-depth", "Give it, too, to fill them.")
     if options.align_depth:
         guide = to_planar(torch.from_numpy(image)[None])
-        guide = linear_to_srgb(guide.clamp(0.0, 1.0)) if linear else guide
+        guide = displayed(guide) if linear else guide
         height, width = guide.shape[-2:]
         return depth.resized(height, width).aligned_to(guide)
     if options.refine_depth:

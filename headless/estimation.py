@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..lens.color import linear_to_srgb
+from ..lens.color import displayed
 from ..lens.depth import Depth
 from ..lens.optics import Camera
 from ..models.depth.handle import open_depth_estimator
@@ -27,7 +27,7 @@ def estimated(
     on_progress: Callable[[float], None] | None = None,
 ) -> Depth:
     """The depth of pictures `[B,3,H,W]`; arguments and errors as in `estimate_depth`."""
-    coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
+    coded = displayed(pictures) if linear else pictures
     if camera is not None:
         focal_length_px = camera.for_image(*pictures.shape[-2:]).focal_length_px
     place = working_device(device)

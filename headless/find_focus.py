@@ -9,7 +9,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from ..lens.color import linear_to_srgb
+from ..lens.color import displayed
 from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..models.focus_distance import handle
@@ -74,7 +74,7 @@ def find_focus(
     """
     pictures, restore = opened(image)
     scene = scene_from(depth, disparity).for_image(*pictures.shape[-2:])
-    coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
+    coded = displayed(pictures) if linear else pictures
     found = handle.find_focus(
         handle.focus_transformer(handle.focus_weights(weights)),
         coded,

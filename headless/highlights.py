@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from ..lens import highlights as lens_highlights
 from ..lens.highlights import Highlights
@@ -34,12 +37,7 @@ def recover_highlights(
     Example:
         >>> bright = recover_highlights(photo, Highlights(stops=4))
     """
-    pictures, restore = opened(image)
-    change = lens_highlights.recover_highlights
-    chosen = highlights or Highlights()
-    return restore(
-        lens_highlights.in_pictures(change, pictures, chosen, linear, device_called(device))
-    )
+    return _changed(lens_highlights.recover_highlights, image, highlights, linear, device)
 
 
 def compress_highlights(
@@ -56,8 +54,17 @@ def compress_highlights(
     Returns:
         As `image`, with what was above white softly rolled off.
     """
+    return _changed(lens_highlights.compress_highlights, image, highlights, linear, device)
+
+
+def _changed(
+    change: Callable[[Tensor, Highlights], Tensor],
+    image: Array,
+    highlights: Highlights | None,
+    linear: bool,
+    device: torch.device | str | None,
+) -> Array:
     pictures, restore = opened(image)
-    change = lens_highlights.compress_highlights
     chosen = highlights or Highlights()
     return restore(
         lens_highlights.in_pictures(change, pictures, chosen, linear, device_called(device))

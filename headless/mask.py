@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..lens.color import linear_to_srgb
+from ..lens.color import displayed
 from ..lens.matting import refined_mask
 from ..models.birefnet import handle
 from .devices import device_called, working_device
@@ -42,7 +42,7 @@ def subject_mask(
         >>> near = render(photo, depth, focus_mask=subject_mask(photo), camera=Camera(50, 1.4))
     """
     pictures, _ = opened(image)
-    coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
+    coded = displayed(pictures) if linear else pictures
     place = working_device(device)
     path = None if model is None else Path(model)
     masks = handle.subject_mask(coded, path, resolution, place)[:, 0]
@@ -78,6 +78,6 @@ def refine_mask(
     pictures, _ = opened(image)
     masks = planar_map(mask, "mask")
     place = device_called(device) or masks.device
-    coded = linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
+    coded = displayed(pictures) if linear else pictures
     refined = refined_mask(masks.to(place), coded.to(place), radius).to(masks.device)[:, 0]
     return refined[0] if mask.ndim == 2 else refined

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..lens.aperture import Aperture
-from ..lens.color import linear_to_srgb, srgb_to_linear
+from ..lens.color import displayed, srgb_to_linear
 from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.optics import Camera
@@ -221,7 +221,7 @@ def diffcamera(
 
 
 def _coded(pictures: Tensor, linear: bool) -> Tensor:
-    return linear_to_srgb(pictures.clamp(0.0, 1.0)) if linear else pictures
+    return displayed(pictures) if linear else pictures
 
 
 def _watch(on_progress: OnProgress | None) -> Watch:

@@ -21,6 +21,11 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
     return torch.where(linear <= 0.0031308, toe, curve)
 
 
+def displayed(light: Tensor) -> Tensor:
+    """What a screen shows of linear light: sRGB, clipped to 0..1."""
+    return linear_to_srgb(light.clamp(0.0, 1.0))
+
+
 def decode_gamma(coded: Tensor, gamma: float) -> Tensor:
     """`coded ** gamma`, negatives clamped to 0 (BokehMe renders in this space, gamma 1..5)."""
     return coded.clamp(min=0.0) ** gamma

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .color import displayed
 from .defocus import defocus_from_bokeh_level
 from .depth import Depth
 from .fit_check import check_pair
 from .fit_least_squares import OnProgress, fit_plane
 from .fit_level import LevelSearch
-from .fit_pair import LEAST_RADIUS_PX, coded, side_for
+from .fit_pair import LEAST_RADIUS_PX, side_for
 from .fit_plane import Limits
 from .fitted_lens import NO_BLUR, NO_BLUR_TEXT, FittedLens, doubts
 from .focus import Focus
@@ -208,6 +209,6 @@ def fit_picture(
     """
     scene = depth.resized(*sharp.shape[-2:])
     defocus = defocus_from_bokeh_level(scene, fitted.focus, fitted.bokeh_level)
-    rendered = coded(render(sharp, defocus, lens or Lens(FIT_LENS)))
-    taken = coded(photo)
+    rendered = displayed(render(sharp, defocus, lens or Lens(FIT_LENS)))
+    taken = displayed(photo)
     return torch.cat([rendered, taken, (4.0 * (rendered - taken).abs()).clamp(max=1.0)], dim=-1)

@@ -8,9 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
-from .color import luminance
+from .color import displayed, luminance
 from .depth import Depth
-from .fit_pair import coded
 from .image import check_finite
 
 LEAST_SIDE = 32
@@ -80,7 +79,7 @@ def _thumbnail(image: Tensor, side: int) -> Tensor:
     height, width = image.shape[-2:]
     scale = min(1.0, side / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    return F.interpolate(luminance(coded(image)), size, mode="bilinear", antialias=True)
+    return F.interpolate(luminance(displayed(image)), size, mode="bilinear", antialias=True)
 
 
 def _shift(first: Tensor, second: Tensor) -> tuple[int, int]:

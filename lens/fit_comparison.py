@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .aperture import CIRCLE
-from .fit_pair import Pair, coded
+from .color import displayed
+from .fit_pair import Pair
 from .fit_plane import RISE, Limits, Plane, PlaneFit
 from .taf import TafOptions, render_taf
 
@@ -42,7 +43,7 @@ class Comparison:
     ) -> None:
         self.pair, self.plane, self.limits = pair, plane, limits
         self.radius = plane.radius(pair).requires_grad_()
-        self.rendered = coded(render_taf(pair.sharp, self.radius, CIRCLE, TafOptions()))
+        self.rendered = displayed(render_taf(pair.sharp, self.radius, CIRCLE, TafOptions()))
         self.weigh(trust_in(self.radius.detach()) if trust is None else trust)
 
     def weigh(self, trust: Tensor) -> None:
@@ -93,7 +94,7 @@ class Comparison:
         # Mismatch rises by Δᵀ normal Δ; along the valley of one unknown, by Δ² / inverse.
         inverse = torch.linalg.inv(normal + TINY * torch.eye(2)).diagonal()
         spread = (RISE * mismatch * inverse).sqrt().tolist()
-        unblurred = coded(self.pair.sharp)
+        unblurred = displayed(self.pair.sharp)
         exposure = exposure_gain(unblurred, self.pair.photo, self.trust)
         squares = (exposure * unblurred - self.pair.photo).square().sum(1, keepdim=True)
         sharp = float((self.trust * damped(squares, self.scale)).sum() / self.trust.sum())

@@ -10,10 +10,11 @@ import math
 from torch import Tensor
 
 from ..errors import InputError
+from .color import displayed
 from .defocus import defocus_from_bokeh_level
 from .depth import Depth
 from .fit_least_squares import OnProgress
-from .fit_pair import LARGEST_RADIUS, LEAST_RADIUS_PX, START_SIDE, Pair, coded, side_for
+from .fit_pair import LARGEST_RADIUS, LEAST_RADIUS_PX, START_SIDE, Pair, side_for
 from .fit_plane import RISE
 from .fitted_lens import NO_BLUR, NO_BLUR_TEXT, FittedLens, doubts
 from .focus import Focus
@@ -120,7 +121,7 @@ class LevelSearch:
 
         depth = Depth(pair.disparity, self.depth.is_metric)
         defocus = defocus_from_bokeh_level(depth, self.focus, level * pair.side / self.side)
-        picture = coded(render(pair.sharp, defocus, self.lens) if level > 0 else pair.sharp)
+        picture = displayed(render(pair.sharp, defocus, self.lens) if level > 0 else pair.sharp)
         alike = ssim(picture, pair.photo, SSIM_WINDOW)
         height, width = alike.shape[-2:]
         self.renderings += 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from .color import linear_to_srgb
+from .color import displayed
 
 # Longest edges of the pictures that are compared, px. The last ones are only needed where the blur
 # is small: it is measured well once its largest radius is this many px.
@@ -48,17 +48,12 @@ class Pair:
             )
         # Averaged over an edge, disparity would be that of neither side.
         disparity = F.interpolate(disparity, size, mode="nearest-exact")
-        return cls(sharp, coded(photo), disparity)
+        return cls(sharp, displayed(photo), disparity)
 
     @property
     def side(self) -> int:
         """Longest edge, px."""
         return max(self.sharp.shape[-2:])
-
-
-def coded(linear: Tensor) -> Tensor:
-    """What a screen shows of linear light: sRGB, clipped."""
-    return linear_to_srgb(linear.clamp(0.0, 1.0))
 
 
 def side_for(largest_radius: float, longest: int) -> int:

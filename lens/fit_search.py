@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .aperture import CIRCLE
+from .color import displayed
 from .fit_comparison import LEAST_SCALE, OUTLIER, damped, exposure_gain
-from .fit_pair import LARGEST_RADIUS, LEAST_RADIUS_PX, Pair, coded
+from .fit_pair import LARGEST_RADIUS, LEAST_RADIUS_PX, Pair
 from .fit_plane import Limits, Plane
 from .taf import TafOptions, render_taf
 
@@ -57,7 +58,7 @@ def _mismatch_by_blur(pair: Pair, radii: Sequence[float], limits: Limits) -> Ten
     differences = []
     for radius in radii:
         even = torch.full_like(pair.disparity, radius)
-        picture = coded(render_taf(pair.sharp, even, CIRCLE, TafOptions()))
+        picture = displayed(render_taf(pair.sharp, even, CIRCLE, TafOptions()))
         exposure = exposure_gain(picture, pair.photo, torch.ones_like(even))
         differences.append((exposure * picture - pair.photo).square().sum(1).flatten())
     squares = torch.stack(differences)

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ...lens.color import linear_to_srgb, srgb_to_linear
+from ...lens.color import displayed, linear_to_srgb, srgb_to_linear
 from ...lens.defocus import defocus_from_bokeh_level
 from ...lens.depth import Depth
 from ...lens.focus import Focus
@@ -278,7 +278,7 @@ class _Model:
 
 
 def _coded(light: Tensor) -> Tensor:
-    return linear_to_srgb(light.clamp(0.0, 1.0))
+    return displayed(light)
 
 
 def _estimate(network: Path, device: torch.device, known: Depth) -> Estimate:
