@@ -54,7 +54,8 @@ if TYPE_CHECKING:
     from .nodes import FocusPullerExtension
     from .photo.contact_sheet import contact_sheet
     from .photo.depth_files import load_depth, save_depth
-    from .photo.photo import Photo, load_photo, save_photo
+    from .photo.photo import Photo, load_photo
+    from .photo.saving import save_photo
 
 WEB_DIRECTORY = "./web"
 
@@ -110,7 +111,7 @@ _HOMES = {
     "repair_depth": "headless.depth",
     "run_workflow": "headless.runner",
     "save_depth": "photo.depth_files",
-    "save_photo": "photo.photo",
+    "save_photo": "photo.saving",
     "strength_pull": "lens.sequence",
     "subject_mask": "headless.mask",
     "submit_workflow": "headless.server",

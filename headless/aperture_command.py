@@ -12,7 +12,7 @@ from ..lens.aperture import Aperture
 from ..lens.bokeh_preview import bokeh_preview as preview_planar
 from ..lens.image import to_interleaved
 from ..photo.files import make_folder
-from ..photo.photo import format_of, save_photo
+from ..photo.saving import format_of, save_photo
 from .aperture_options import add_aperture_options, aperture_from
 from .outputs import check_no_input
 

@@ -20,7 +20,8 @@ from ..lens.image import to_interleaved
 from ..lens.optics import Camera
 from ..lens.render import LENSES, Lens
 from ..photo.files import make_folder
-from ..photo.photo import Photo, format_of, save_photo
+from ..photo.photo import Photo
+from ..photo.saving import format_of, save_photo
 from .counting import BAR, show
 from .depth_options import add_depth_options, depth_of
 from .devices import working_device

@@ -22,7 +22,8 @@ from ..photo.contact_sheet import captioned, contact_sheet
 from ..photo.depth_files import WRITABLE_DEPTH_SUFFIXES, save_depth
 from ..photo.files import make_folder
 from ..photo.frames import frame_path, has_number
-from ..photo.photo import PHOTO_SUFFIXES, format_of, save_photo
+from ..photo.photo import PHOTO_SUFFIXES
+from ..photo.saving import format_of, save_photo
 from ..photo.video_format import VIDEO_SUFFIXES, Frame, VideoFormat, video_container
 from ..photo.video_writing import writing_video
 from .counting import BAR, show

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..models.birefnet.handle import RESOLUTION
 from ..photo.files import make_folder
-from ..photo.photo import format_of, load_photo, save_photo
+from ..photo.photo import load_photo
+from ..photo.saving import format_of, save_photo
 from .aperture_options import grey
 from .devices import working_device
 from .mask import refine_mask, subject_mask

@@ -19,13 +19,7 @@ from ..models.refocus.model import RefocusModel
 from ..models.refocus.sampling import Sampling
 from ..photo.files import make_folder
 from ..photo.frames import check_distinct, frame_path, frames_text, has_number
-from ..photo.photo import (
-    WRITABLE_SUFFIXES,
-    check_quality,
-    format_of,
-    keeps_all_light,
-    save_photo,
-)
+from ..photo.saving import WRITABLE_SUFFIXES, check_quality, format_of, keeps_all_light, save_photo
 from ..photo.video_format import Frame, video_container
 from ..photo.video_writing import writing_video
 from .outputs import check_no_input

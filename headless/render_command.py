@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ..errors import InputError
 from ..photo.exr import require_openexr
 from ..photo.files import make_folder
-from ..photo.photo import check_quality, format_of, keeps_all_light, save_photo
+from ..photo.saving import check_quality, format_of, keeps_all_light, save_photo
 from .aperture_options import aperture_from
 from .camera_options import add_camera_options, camera_of, equivalent_f_number
 from .counting import BAR, show

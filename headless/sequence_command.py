@@ -40,13 +40,7 @@ from ..photo.frames import (
     has_number,
     is_pattern,
 )
-from ..photo.photo import (
-    WRITABLE_SUFFIXES,
-    check_quality,
-    format_of,
-    keeps_all_light,
-    save_photo,
-)
+from ..photo.saving import WRITABLE_SUFFIXES, check_quality, format_of, keeps_all_light, save_photo
 from ..photo.video_format import Frame, video_container
 from ..photo.video_writing import writing_video
 from .depth_options import estimated_depth, improved_depth, improves_depth

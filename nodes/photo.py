@@ -17,7 +17,8 @@ from ..lens.focus import Focus
 from ..lens.image import to_interleaved, to_planar
 from ..lens.optics import Camera
 from ..lens.sequence import at_frame, each_camera
-from ..photo.photo import HDR_SUFFIXES, PHOTO_SUFFIXES, Photo, load_photo, save_photo
+from ..photo.photo import PHOTO_SUFFIXES, Photo, load_photo
+from ..photo.saving import HDR_SUFFIXES, save_photo
 from .comfy import (
     OutputTarget,
     input_files,

@@ -14,7 +14,8 @@ from focuspuller.lens.depth import Depth
 from focuspuller.photo.embedded_depth import embed_depth
 from focuspuller.photo.exif import camera_from, read_camera_data
 from focuspuller.photo.exif_writing import exif_with_new_focus
-from focuspuller.photo.photo import Photo, load_photo, save_photo
+from focuspuller.photo.photo import Photo, load_photo
+from focuspuller.photo.saving import save_photo
 from PIL import Image
 
 

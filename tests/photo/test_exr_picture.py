@@ -14,7 +14,8 @@ from focuspuller.errors import FileError, InputError, MissingDependencyError
 from focuspuller.lens.color import srgb_to_linear
 from focuspuller.lens.depth import Depth
 from focuspuller.photo.depth_files import load_depth
-from focuspuller.photo.photo import load_photo, save_photo
+from focuspuller.photo.photo import load_photo
+from focuspuller.photo.saving import save_photo
 from PIL import Image
 
 OpenEXR = pytest.importorskip("OpenEXR", reason="needs the extra focuspuller[exr]")

@@ -10,7 +10,8 @@ import torch
 from focuspuller.errors import FileError, InputError
 from focuspuller.lens.color import srgb_to_linear
 from focuspuller.lens.depth import Depth
-from focuspuller.photo.photo import load_photo, save_photo
+from focuspuller.photo.photo import load_photo
+from focuspuller.photo.saving import save_photo
 
 HEIGHT, WIDTH = 9, 21
 

@@ -13,8 +13,9 @@ import torch
 from focuspuller.errors import FileError, InputError
 from focuspuller.lens.depth import Depth
 from focuspuller.lens.optics import Camera
-from focuspuller.photo import photo as photo_module
-from focuspuller.photo.photo import load_photo, save_photo
+from focuspuller.photo import saving
+from focuspuller.photo.photo import load_photo
+from focuspuller.photo.saving import save_photo
 from PIL import Image
 
 from .photo_files import LENS, assert_same_picture, lens_exif
@@ -223,7 +224,7 @@ class TestAllOrNothing:
         def fail(jpeg: bytes, depth: Depth) -> NoReturn:
             raise InputError("depth", "nonsense", "Give another.")
 
-        monkeypatch.setattr(photo_module, "embed_depth", fail)
+        monkeypatch.setattr(saving, "embed_depth", fail)
         with pytest.raises(InputError):
             save_photo(old, self.IMAGE, depth=Depth.from_relative(torch.zeros(1, 1, 4, 4)))
         self.check_untouched(old)

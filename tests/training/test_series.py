@@ -10,7 +10,7 @@ import pytest
 import torch
 from focuspuller.errors import FileError, InputError
 from focuspuller.lens.depth import Depth
-from focuspuller.photo.photo import save_photo
+from focuspuller.photo.saving import save_photo
 from focuspuller.training.data.records import PairList
 from focuspuller.training.data.sampling import Ramp
 from focuspuller.training.data.simulate.dataset import write_scene

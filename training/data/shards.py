@@ -23,7 +23,7 @@ from typing import Any
 
 from ...errors import FileError, InputError
 from ...photo.files import make_folder, read_file, replacing
-from ...photo.photo import HDR_SUFFIXES
+from ...photo.saving import HDR_SUFFIXES
 from .records import Member, Pair, Place, Source, digest_of
 from .scene_json import JSON, pairs_in, scene_of
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from focuspuller.photo.photo import load_photo, save_photo
+from focuspuller.photo.photo import load_photo
+from focuspuller.photo.saving import save_photo
 
 
 def main() -> None:

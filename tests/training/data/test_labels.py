@@ -14,7 +14,7 @@ from focuspuller.errors import FileError, InputError
 from focuspuller.headless.cli import main
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.optics import Camera, camera_bokeh_level
-from focuspuller.photo.photo import save_photo
+from focuspuller.photo.saving import save_photo
 from focuspuller.training.data.companions import with_depth, with_masks
 from focuspuller.training.data.labelling import label_all
 from focuspuller.training.data.labels import (

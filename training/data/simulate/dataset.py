@@ -17,7 +17,7 @@ from torch import Tensor
 from ....errors import FileError, InputError
 from ....photo.depth_files import save_depth
 from ....photo.files import make_folder, replacing
-from ....photo.photo import save_photo
+from ....photo.saving import save_photo
 from ..scene_json import JSON, plain_number, without_none
 from .catalog import Simulator
 from .scene import Shot, SimulatedScene

@@ -10,7 +10,8 @@ import pytest
 import torch
 from focuspuller.lens.depth import Depth
 from focuspuller.photo.embedded_depth import embed_depth
-from focuspuller.photo.photo import load_photo, save_photo
+from focuspuller.photo.photo import load_photo
+from focuspuller.photo.saving import save_photo
 from PIL import Image
 
 from .photo_files import DISPLAY_P3_PRIMARIES, assert_same_picture, lens_exif
