@@ -35,6 +35,8 @@ else:
 
 # Longest side of previews of sampling, px, as those of ComfyUI's own samplers.
 PREVIEW_SIDE = 512
+# Steps in which fractions are reported.
+FRACTION_STEPS = 100
 
 __all__ = [
     "INSIDE_COMFYUI",
@@ -52,6 +54,7 @@ __all__ = [
     "model_path",
     "output_target",
     "progress",
+    "progress_of_whole",
     "progress_with_latents",
     "progress_with_previews",
     "render_device",
@@ -225,6 +228,12 @@ def progress(total: int) -> Callable[[int], None]:
         bar.update_absolute(done)
 
     return report
+
+
+def progress_of_whole() -> Callable[[float], None]:
+    """As `progress`, for work that tells which fraction of it is done, 0..1."""
+    report = progress(FRACTION_STEPS)
+    return lambda fraction: report(round(FRACTION_STEPS * fraction))
 
 
 def has_browser() -> bool:

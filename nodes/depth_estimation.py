@@ -10,14 +10,13 @@ from ..lens.optics import Camera
 from ..models.depth.handle import open_depth_estimator
 from ..models.depth.published import DEPTH_WEIGHTS
 from ..models.places import AUTOMATIC
-from .comfy import io, progress, render_device
+from .comfy import io, progress_of_whole, render_device
 from .node import CATEGORY, found_as, names_node
 from .previews import depth_picture, depth_text, ends, shown
 from .sockets import CameraSocket, DepthSocket, expect_if_given
 from .weights import NetworkNode, weights_fingerprint, weights_input, weights_path
 
 # In one picture: large networks take long on a CPU.
-PROGRESS_STEPS = 100
 
 
 class EstimateDepth(NetworkNode):
@@ -90,12 +89,11 @@ class EstimateDepth(NetworkNode):
         focal_length = None
         if taken_with is not None:
             focal_length = taken_with.for_image(*pictures.shape[-2:]).focal_length_px
-        report = progress(PROGRESS_STEPS)
         depth = estimator.estimate(
             pictures.cpu(),
             focal_length,
             device,
-            lambda fraction: report(round(fraction * PROGRESS_STEPS)),
+            progress_of_whole(),
         )
         picture = depth_picture(depth)
         return io.NodeOutput(

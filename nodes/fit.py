@@ -15,7 +15,7 @@ from ..lens.image import to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
 from ..lens.render import Lens
 from ..lens.sequence import each_camera
-from .comfy import intermediate_device, io, progress, render_device
+from .comfy import intermediate_device, io, progress_of_whole, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
 from .node import CATEGORY, found_as, names_node
 from .previews import focus_text, shown
@@ -27,8 +27,6 @@ from .sockets import (
     expect,
     expect_if_given,
 )
-
-PROGRESS_STEPS = 100
 
 
 class FitLens(io.ComfyNode):
@@ -106,11 +104,7 @@ class FitLens(io.ComfyNode):
         sharp = _light(all_in_focus, "all_in_focus", linear, device)
         photo = _light(bokeh, "bokeh", linear, device)
         scene = scene.with_disparity(scene.disparity.to(sharp))
-        report = progress(PROGRESS_STEPS)
-
-        def on_progress(fraction: float) -> None:
-            report(round(PROGRESS_STEPS * fraction))
-
+        on_progress = progress_of_whole()
         if taken_with is None:
             fitted = fit_bokeh_level(sharp, photo, scene, known_focus, renderer, on_progress)
         else:

@@ -24,6 +24,7 @@ from .comfy import intermediate_device, io, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE, point_inputs
 from .node import CATEGORY, found_as, names_node, renames
 from .previews import focus_text, shown
+from .render import bokeh_level_input
 from .sampling import MODEL_ADVICE, noise_inputs, pass_inputs, tile_inputs, watched
 from .sockets import (
     ApertureSocket,
@@ -61,16 +62,7 @@ class RefocusPhoto(NetworkNode):
                     tooltip="Photos of any size, in ordinary sRGB colours. They are not resampled.",
                 ),
                 *point_inputs(),
-                io.Float.Input(
-                    "bokeh_level",
-                    default=20.0,
-                    min=0.0,
-                    max=10000.0,
-                    step=0.5,
-                    round=0.001,
-                    tooltip="Strength without a camera: blur radius in px per unit of disparity "
-                    "(1/m if the depth is metric, else nearest minus farthest). 0: all in focus.",
-                ),
+                bokeh_level_input(),
                 io.Boolean.Input(
                     "deblur",
                     default=True,

@@ -16,7 +16,7 @@ from ..lens.focus import Focus
 from ..lens.image import to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
 from ..lens.render import Lens, render, working_memory
-from .comfy import intermediate_device, io, make_room, progress, render_device
+from .comfy import intermediate_device, io, make_room, progress_of_whole, render_device
 from .focus import DEPTH_ADVICE, FOCUS_ADVICE
 from .node import CATEGORY, found_as, names_node, renames
 from .previews import depth_of_field_text, ends, f_number_text, shown
@@ -31,7 +31,20 @@ from .sockets import (
     expect_if_given,
 )
 
-PROGRESS_STEPS = 100
+
+def bokeh_level_input() -> io.Float.Input:
+    """How strong the blur is where no camera tells."""
+    return io.Float.Input(
+        "bokeh_level",
+        default=20.0,
+        min=0.0,
+        max=10000.0,
+        step=0.5,
+        round=0.001,
+        tooltip="Strength without a camera: blur radius in px per unit of disparity (1/m if the "
+        "depth is metric, else nearest minus farthest). 0: all in focus. Not used while a camera "
+        "is connected.",
+    )
 
 
 class DefocusMap(io.ComfyNode):
@@ -49,17 +62,7 @@ class DefocusMap(io.ComfyNode):
             inputs=[
                 DepthSocket.Input("depth", tooltip="Depth of the picture."),
                 FocusSocket.Input("focus", tooltip="What is sharp; one, or one per frame."),
-                io.Float.Input(
-                    "bokeh_level",
-                    default=20.0,
-                    min=0.0,
-                    max=10000.0,
-                    step=0.5,
-                    round=0.001,
-                    tooltip="Strength without a camera: blur radius in px per unit of disparity "
-                    "(1/m if the depth is metric, else nearest minus farthest). "
-                    "Not used while a camera is connected.",
-                ),
+                bokeh_level_input(),
                 io.Float.Input(
                     "focus_scale",
                     default=1.0,
@@ -173,13 +176,12 @@ class RenderBokeh(io.ComfyNode):
         shape = expect_if_given(aperture, Aperture, "aperture", "Connect Aperture.")
         height, width = pictures.shape[-2:]
         make_room(working_memory(height, width, renderer))
-        report = progress(PROGRESS_STEPS)
         rendered = render(
             pictures,
             blur,
             renderer,
             shape or CIRCLE,
-            on_progress=lambda fraction: report(round(PROGRESS_STEPS * fraction)),
+            on_progress=progress_of_whole(),
             device=render_device(),
             linear=linear,
         )

@@ -12,7 +12,7 @@ from ..lens.optics import Camera
 from ..lens.render import Lens, working_memory
 from ..lens.sweep import APERTURES, f_numbers_in, swept
 from ..photo.contact_sheet import captioned, contact_sheet
-from .comfy import intermediate_device, io, make_room, progress, render_device
+from .comfy import intermediate_device, io, make_room, progress_of_whole, render_device
 from .node import CATEGORY, found_as, names_node
 from .sockets import (
     ApertureSocket,
@@ -22,8 +22,6 @@ from .sockets import (
     expect,
     expect_if_given,
 )
-
-PROGRESS_STEPS = 100
 
 
 class ApertureSweep(io.ComfyNode):
@@ -115,7 +113,6 @@ class ApertureSweep(io.ComfyNode):
         wanted = f_numbers_in(f_numbers)
         height, width = pictures.shape[-2:]
         make_room(working_memory(height, width, renderer))
-        report = progress(PROGRESS_STEPS)
         rendered = [
             to_interleaved(one).cpu()
             for one in swept(
@@ -125,7 +122,7 @@ class ApertureSweep(io.ComfyNode):
                 wanted,
                 renderer,
                 shape or CIRCLE,
-                lambda fraction: report(round(PROGRESS_STEPS * fraction)),
+                progress_of_whole(),
                 render_device(),
                 linear=False,
             )

@@ -37,6 +37,7 @@ from .depth import near_is_white_input, range_inputs, range_of
 from .focus import FOCUS_ADVICE, point_inputs
 from .node import CATEGORY, found_as, names_node
 from .previews import shown
+from .render import bokeh_level_input
 from .sockets import (
     ApertureSocket,
     CameraSocket,
@@ -67,16 +68,7 @@ class RenderBokehVideo(io.ComfyNode):
                 *point_inputs(
                     "The focus follows what is there. Not used while focus is connected."
                 ),
-                io.Float.Input(
-                    "bokeh_level",
-                    default=20.0,
-                    min=0.0,
-                    max=10000.0,
-                    step=0.5,
-                    round=0.001,
-                    tooltip="Strength without a camera: blur radius in px per unit of disparity. "
-                    "Not used while a camera is connected.",
-                ),
+                bokeh_level_input(),
                 io.Float.Input(
                     "highlight_stops",
                     default=0.0,
