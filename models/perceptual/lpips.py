@@ -8,9 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .backbones import Backbone, alexnet, vgg16
+from .backbones import Backbone
 
-BACKBONES = {"alex": alexnet, "vgg": vgg16}
 CHANNELS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
 # Of pictures -1..1, as published.
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)

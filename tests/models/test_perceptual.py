@@ -19,7 +19,7 @@ from focuspuller.models.perceptual.backbones import Backbone, alexnet, smooth_vg
 from focuspuller.models.perceptual.clip import clip_features, clip_vision
 from focuspuller.models.perceptual.dists import Dists, DistsWeights
 from focuspuller.models.perceptual.inception import FidInception
-from focuspuller.models.perceptual.lpips import BACKBONES, CHANNELS, Lpips, LpipsHeads
+from focuspuller.models.perceptual.lpips import CHANNELS, Lpips, LpipsHeads
 from focuspuller.models.perceptual.segmentation import segmenter, top_classes
 from oracles.weights import weights_by_name
 from torch import Tensor, nn
@@ -60,7 +60,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lpips_of(backbone: str) -> Lpips:
-    features = by_names(BACKBONES[backbone]())
+    features = by_names({"alex": alexnet, "vgg": vgg16}[backbone]())
     heads = by_names(LpipsHeads(CHANNELS[backbone]), positive=True)
     assert isinstance(features, Backbone)
     assert isinstance(heads, LpipsHeads)
