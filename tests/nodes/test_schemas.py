@@ -17,6 +17,12 @@ from focuspuller.nodes.comfy import io
 
 ROOT = Path(focuspuller.__file__).parent
 HELP_PAGES = ROOT / "web" / "docs"
+# Inputs whose choices are the files of the machine.
+FILE_LISTS = {
+    *["photo", "file", "base", "student", "exif_projection", "model", "depth_model", "weights"],
+    *["arnet", "iunet", "deblur", "bokeh", "aperture", "diffcamera"],
+    *["autoencoder", "clip_l", "t5xxl"],
+}
 
 # Workflows hold these. An id may be added here, never changed or taken away.
 NODE_IDS = [
@@ -266,6 +272,16 @@ def test_every_node_has_a_help_page_that_explains_every_input(node):
     text = page.read_text(encoding="utf-8")
     missing = [port.id for port in schema.inputs if not re.search(rf"\b{port.id}\b", text)]
     assert missing == []
+
+
+@every_node
+def test_help_pages_explain_every_output_and_every_choice(node):
+    schema = node.GET_SCHEMA()
+    text = (HELP_PAGES / f"{schema.node_id}.md").read_text(encoding="utf-8")
+    lists = [port for port in schema.inputs if isinstance(port, io.Combo.Input)]
+    choices = [name for port in lists if port.id not in FILE_LISTS for name in port.options]
+    outputs = [port.display_name for port in schema.outputs]
+    assert [name for name in (*outputs, *choices) if f"`{name}`" not in text] == []
 
 
 def test_there_are_no_help_pages_of_nodes_that_do_not_exist():
