@@ -217,7 +217,7 @@ def _check(options: argparse.Namespace) -> None:
     if _is_video(options.out):
         if options.sweep is None or options.contact_sheet:
             raise InputError("--out", f"{options.out}, a video", "Only a sweep can be one.")
-        video_container(options.out)
+        video_container(options.out, "--out")
         return
     format_of(options.out, "--out")
     pictures = options.batch if options.sweep is None else len(options.sweep)

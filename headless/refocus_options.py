@@ -166,7 +166,7 @@ def check_out(options: argparse.Namespace, shot: Shot, *inputs: Path | None) -> 
     check_resume(options)
     out: Path = options.out
     if is_video(out):
-        video_container(out)
+        video_container(out, "--out")
         targets = [out]
     elif shot.count > 1 or has_number(out):
         if not has_number(out):

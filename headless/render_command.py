@@ -24,6 +24,7 @@ from .highlight_options import add_highlight_options, highlights_from
 from .lens_options import add_lens_options, lens_from
 from .outputs import check_no_input, files_given
 from .render import render
+from .resume import tell_left_out
 from .sequence_options import add_sequence_options, check_single, is_sequence, keyframe, timeline
 from .shots import is_linear, open_photo
 
@@ -111,6 +112,9 @@ def execute(options: argparse.Namespace) -> None:
         return
     check_single(options)
     _check_out(options)
+    if options.resume and options.out.exists():
+        tell_left_out(1)
+        return
     photo = open_photo(options.photo)
     depth = depth_of(options, photo).for_image(*photo.image.shape[:2])
     camera = camera_of(options, photo.camera_data)

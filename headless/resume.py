@@ -29,6 +29,11 @@ def check_resume(options: argparse.Namespace) -> None:
         raise InputError("--resume", "a video", "A video is written anew; frames can be resumed.")
 
 
+def tell_left_out(count: int) -> None:
+    """Say how many frames are not made, as they exist."""
+    logger.warning("%s there already.", "1 frame was" if count == 1 else f"{count} frames were")
+
+
 def missing(
     targets: Iterable[Path],
     frames: Iterable[T],
@@ -51,4 +56,4 @@ def missing(
         else:
             yield path, frame
     if left_out:
-        logger.warning("%d frames were there already.", left_out)
+        tell_left_out(left_out)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from ..lens.focus_path import Place
 from ..lens.highlights import Highlights
 from ..lens.image import check_finite, to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera
+from ..lens.rack_focus import RackFocus
 from ..lens.render import Lens, pass_over
 from ..lens.sequence import Strength, at_frame, defocused_frames, lockstep, strength_pull
 from ..photo.depth_files import DEPTH_SUFFIXES
@@ -113,7 +115,8 @@ def _planned(options: argparse.Namespace, look: Look, shot: Shot) -> Iterator[_P
     branches = lockstep(shot.pictures(), 3 if depth_needs_pictures else 2)
     pictures, for_images, *for_depths = branches
     images = map(_planar, for_images)
-    strength = _strength(options, look.camera_of(shot.camera_data), shot.count)
+    camera = look.camera_of(_with_f_number(shot.camera_data, options.timeline))
+    strength = _strength(options, camera, shot.count)
     start, focus_scale = _start(options, look, shot)
     ready = defocused_frames(
         images,
@@ -169,6 +172,13 @@ def _improved(options: argparse.Namespace, depth: Depth, picture: Picture) -> De
     return improved_depth(options, depth, picture.image, is_linear(options, picture.photo))
 
 
+def _with_f_number(data: CameraData, timeline: RackFocus | None) -> CameraData:
+    """What is known of the camera, where its f-number may be known from a timeline alone."""
+    if data.f_number is not None or timeline is None:
+        return data
+    return replace(data, f_number=timeline.first_f_number)
+
+
 def _strength(options: argparse.Namespace, camera: Camera | None, frames: int) -> Strength:
     if options.timeline is not None and options.timeline.has_f_numbers:
         if camera is None:
@@ -216,7 +226,7 @@ def _rendering(options: argparse.Namespace, look: Look, frames: int) -> Iterator
 def _write_video(
     options: argparse.Namespace, shot: Shot, planned: Iterator[_Planned], rendered: Renderer
 ) -> None:
-    video_container(options.out)
+    video_container(options.out, "--out")
     check_resume(options)
     check_no_input("--out", [options.out], _inputs(options, shot))
     make_folder(options.out.parent)

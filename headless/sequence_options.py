@@ -74,9 +74,7 @@ def add_sequence_options(parser: argparse.ArgumentParser) -> None:
 
 def add_resume_option(parser: Any) -> None:
     """Add `--resume` to a parser or to a group of it; see `resume`."""
-    parser.add_argument(
-        "--resume", action="store_true", help="leave out frames whose result exists already"
-    )
+    parser.add_argument("--resume", action="store_true", help="leave out what exists already")
 
 
 def keyframe(text: str) -> tuple[int, Place]:

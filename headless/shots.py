@@ -88,9 +88,10 @@ def open_shot(pattern: Path, repeated: int | None = None, rate: Fraction = Fract
         FileError: there are none, or the first cannot be read.
         InputError: several frames are to be repeated.
     """
-    if repeated is not None and (repeated < 1 or is_pattern(pattern)):
+    is_film = pattern.suffix.lower() in VIDEO_SUFFIXES
+    if repeated is not None and (repeated < 1 or is_film or is_pattern(pattern)):
         raise InputError("--frames", f"{repeated} of {pattern}", "Give a photo, and one or more.")
-    if pattern.suffix.lower() in VIDEO_SUFFIXES:
+    if is_film:
         video = VideoFile(pattern)
         count = video.count_frames()
         return Shot(count, video.format, CameraData(), video=video, sound=video.sound())

@@ -103,7 +103,12 @@ class RackFocus:
     @property
     def has_f_numbers(self) -> bool:
         """Whether the f-number is set anywhere."""
-        return any(keyframe.f_number is not None for keyframe in self.keyframes)
+        return self.first_f_number is not None
+
+    @property
+    def first_f_number(self) -> float | None:
+        """What the f-number is set to first; None where it is set nowhere."""
+        return next((key.f_number for key in self.keyframes if key.f_number is not None), None)
 
     def focus(self, frames: int) -> Focus:
         """The focus of each of the first `frames` frames."""

@@ -68,15 +68,20 @@ class VideoFormat:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def video_container(path: Path) -> tuple[str, str]:
+def video_container(path: Path, subject: str = "path") -> tuple[str, str]:
     """Container and codec that a name asks for.
+
+    Args:
+        path: of the video that is to be written.
+        subject: how errors call it.
 
     Raises:
         InputError: none that can be written.
     """
     known = _CONTAINERS.get(path.suffix.lower())
     if known is None:
-        raise InputError("path", repr(path.name), f"End the name in {', '.join(_CONTAINERS)}.")
+        advice = f"End the name in one of {', '.join(_CONTAINERS)}."
+        raise InputError(subject, repr(path.name), advice)
     return known
 
 

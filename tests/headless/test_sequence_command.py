@@ -136,6 +136,9 @@ class TestFrames:
         assert [camera.subject_distance_m for camera in data][:: FRAMES - 1] == [1.0, 5.0]
         ends = [camera.f_number for camera in data][:: FRAMES - 1]
         assert ends == pytest.approx([2.0, 8.0])
+        assert cli(*frames, *rack, *lens[2:]).code == 0
+        assert load_photo(names("out/*")[0]).camera_data.f_number == pytest.approx(2.0)
+        assert "Give --f-number" in refused(*frames, "--timeline", "0: 1m", *lens[2:])
         assert "f/N" in refused(*frames, *rack, "--bokeh-level", "3")
         assert "--f-number-to" in refused(*frames, *rack, *lens, "--f-number-to", "3")
 
@@ -202,6 +205,14 @@ class TestResume:
         assert done.stdout == "out/0011.png\nout/0012.png\n"
         assert Path("out/0009.png").stat().st_mtime_ns == untouched
         assert {name: Path(name).read_bytes() for name in names("out/*")} == whole
+
+    def test_a_single_picture_that_exists_is_left_as_it_is(self, cli, caplog):
+        command = ("frames/0009.png", "--depth", "metres.npy", *NEAR, *STRENGTH, "-o", "out.png")
+        assert cli(*command, "--resume").stdout == "out.png\n"
+        Path("out.png").write_bytes(b"finished")
+        assert cli(*command, "--resume").stdout == ""
+        assert caplog.messages == ["1 frame was there already."]
+        assert Path("out.png").read_bytes() == b"finished"
 
     def test_an_interrupt_is_prompt_and_leaves_nothing_half_written(self, cli, monkeypatch):
         rendered = []
@@ -273,7 +284,8 @@ class TestRefusals:
             ([*BASE, "-o", "out", "--depth-smoothing", "1"], "smoothing"),
             ([*BASE, "-o", "out.mp4", "--crf", "99"], "crf"),
             ([*BASE, "-o", "out.mp4", "--resume"], "--resume"),
-            ([*BASE, "-o", "out.avi"], "out.avi"),
+            ([*BASE, "-o", "out.avi"], "--out: received 'out.avi'"),
+            (["shot.mp4", *BASE[1:], "-o", "out", "--frames", "2"], "--frames: received 2"),
             (["frames/%d.jpg", "--depth", "maps", *NEAR, *STRENGTH, "-o", "out"], "without frames"),
             (["frames", "--depth", "maps/*_[01].png", *NEAR, *STRENGTH, "-o", "out"], "2 depth"),
             (
