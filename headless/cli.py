@@ -1,7 +1,7 @@
 """The command line: `focuspuller COMMAND`, a module `*_command` for each.
 
 Exit codes: 0 done, 1 something about the input is wrong (said on stderr), 2 wrong usage,
-130 interrupted.
+130 interrupted, 141 the reader of what is printed has gone (as in `| head -1`).
 """
 
 from __future__ import annotations
@@ -59,10 +59,14 @@ COMMANDS = {
         "evaluate_command", "compare lenses and networks in the tables of the literature"
     ),
 }
+# Those that read a folder, a pattern or a video in place of a photo.
+TAKE_FRAMES = ("render", "refocus", "deblur", "depth")
 NEGATIVE_POINT = re.compile(r"-[\d.]+,")
 FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
+# As a program that ends by SIGPIPE.
+UNHEARD = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         _end_as_by_interrupt()
-        options = _parser(words).parse_args(_with_points(words))
+        options = _parsed(words)
         options.execute(options)
         sys.stdout.flush()
     except FocusPullerError as error:
@@ -86,9 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("focuspuller: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read the output has seen enough, as `head` has. Python would flush once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        _write_no_more()
+        return UNHEARD
     return 0
 
 
@@ -97,6 +100,12 @@ def _end_as_by_interrupt() -> None:
     is_default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     if is_default and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _write_no_more() -> None:
+    """Let what is still to be printed go nowhere, so that the end of Python does not try again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -112,8 +121,20 @@ class _Parser(argparse.ArgumentParser):
         """End with the mistake and the shortest usage."""
         formatter = self.formatter_class(prog=self.prog)
         formatter.add_usage(None, [action for action in self._actions if action.required], [])
-        advice = f"'{self.prog} --help' explains it."
-        self.exit(WRONG_USAGE, f"{formatter.format_help()}{self.prog}: {message}. {advice}\n")
+        mistake = f"{self.prog}: {message.rstrip('.')}. '{self.prog} --help' explains it."
+        self.exit(WRONG_USAGE, f"{formatter.format_help()}{mistake}\n")
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    parser = _parser(words)
+    options, unknown = parser.parse_known_args(_with_points(words))
+    if unknown:
+        mistake = f"unrecognized arguments: {' '.join(unknown)}"
+        # A shell makes many words of a pattern.
+        if words[0] in TAKE_FRAMES and not unknown[0].startswith("-"):
+            mistake += ". Give several photos as a folder, or as a pattern in quotes"
+        parser.error(mistake)
+    return options
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..errors import FileError, WorkflowError
 from ..photo.files import read_file
@@ -163,9 +163,8 @@ def _file_text(path: Path) -> str:
     try:
         return read_file(path).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FileError(
-            str(path), f"no text ({error})", "Give a workflow that ComfyUI exported."
-        ) from error
+        advice = "Give a workflow that ComfyUI exported, or a PNG that it saved."
+        raise FileError(str(path), "neither JSON nor a PNG", advice) from error
 
 
 def _png_text(path: Path) -> str:
@@ -174,10 +173,9 @@ def _png_text(path: Path) -> str:
         with Image.open(BytesIO(content), formats=("PNG",)) as image:
             image.load()  # the text may follow the pixels
             texts = dict(image.info)
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise FileError(
-            str(path), f"no readable PNG ({error})", "Give a picture that ComfyUI saved."
-        ) from error
+    except (OSError, SyntaxError) as error:
+        advice = "Give a picture that ComfyUI saved."
+        raise FileError(str(path), "no readable PNG", advice) from error
     for name in ("prompt", "workflow"):
         if name in texts:
             return str(texts[name])

@@ -25,6 +25,7 @@ def stderr_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["models"], "focuspuller models ACTION ...", "ACTION"),
         (["paint"], "focuspuller COMMAND ...", "'paint'"),
         (["run", "a.json", "--nothing"], "focuspuller COMMAND ...", "--nothing"),
+        (["depth", "a.jpg", "b.jpg", "-o", "c"], "focuspuller COMMAND ...", "pattern in quotes"),
     ],
 )
 def test_a_mistake_is_not_lost_in_a_page_of_options(capsys, words, usage, mistake):
@@ -33,6 +34,11 @@ def test_a_mistake_is_not_lost_in_a_page_of_options(capsys, words, usage, mistak
     assert mistake in lines[1]
     assert "--help' explains it." in lines[1]
     assert len(lines) == 2
+
+
+def test_a_mistake_ends_with_one_full_stop(capsys):
+    words = ["render", "a.png", "-o", "b.png", "--timeline", "0: far away"]
+    assert "nearest). 'focuspuller render --help'" in stderr_of(capsys, *words)
 
 
 def test_help_still_shows_every_command(capsys):
@@ -79,14 +85,16 @@ def test_an_interrupt_while_it_starts_is_quiet(capsys, monkeypatch):
     assert capsys.readouterr().err == "focuspuller: interrupted\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
-def test_a_reader_that_has_seen_enough_ends_it_quietly():
-    reading, writing = os.pipe()
-    os.close(reading)
-    command = [sys.executable, "-m", "focuspuller.headless.cli", "models", "list"]
-    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
-    os.close(writing)
-    assert (ended.returncode, ended.stderr) == (1, b"")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
+    code = "import sys; from focuspuller.headless import cli; sys.exit(cli.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "models", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout and listing.stderr
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+        assert listing.wait() == cli.UNHEARD
+
 
 
 def test_being_terminated_removes_what_is_unfinished(tmp_path: Path):

@@ -57,9 +57,9 @@ def test_the_editors_form_is_read_too(tmp_path: Path):
         ("missing.json", None, "a file that does not exist"),
         ("missing.png", None, "a file that does not exist"),
         ("broken.json", b'{"1": ', "not JSON"),
-        ("binary.json", b"\xff\xfe\x00", "no text"),
+        ("binary.json", b"\xff\xfe\x00", "neither JSON nor a PNG"),
         ("broken.png", b"\x89PNG\r\n\x1a\n....", "no readable PNG"),
-        ("jpeg.png", b"\xff\xd8\xff\xe0", "no readable PNG"),
+        ("jpeg.png", b"\xff\xd8\xff\xe0", r"no readable PNG\. Give"),
     ],
 )
 def test_unreadable_files_are_named(tmp_path: Path, name: str, content, message: str):
