@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import InputError
+from ..lens.defocus import check_focus
 from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved
@@ -204,6 +206,10 @@ def generate(
     """
     taken_with = camera or Camera(50.0, 2.8)
     told = replace(taken_with, f_number=told_f_number)
+    chosen = None
+    if focus_point is not None or focus_distance is not None:
+        chosen = partial(choose_focus, focus_point=focus_point, focus_distance=focus_distance)
+        check_focus(chosen, taken_with, 1, 1)
     place = working_device(device)
     image = generate_image(
         prompt,
@@ -219,11 +225,11 @@ def generate(
     model = depth_model if isinstance(depth_model, str) else os.fspath(depth_model)
     depth = estimate_depth(image, model, camera=told, device=place, on_progress=rest)
     focus_scale: float | torch.Tensor = 1.0
-    if focus_point is None and focus_distance is None:
+    if chosen is None:
         found = find_focus(image, depth, weights=focus_weights, device=place)
         focus, focus_scale = found.focus, found.focus_scale
     else:
-        focus = choose_focus(depth, focus_point=focus_point, focus_distance=focus_distance)
+        focus = chosen(depth)
     return GeneratedScene(image, depth, focus, focus_scale, taken_with, prompt)
 
 

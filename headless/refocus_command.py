@@ -12,6 +12,7 @@ import torch
 
 from ..errors import InputError
 from ..lens.aperture import CIRCLE, Aperture
+from ..lens.defocus import check_focus
 from ..lens.depth import Depth
 from ..lens.depth_sequence import DepthStabilizer
 from ..lens.image import to_planar
@@ -155,8 +156,13 @@ def _with_stages(
     """The stages one after the other; without a model a lens blurs a photo that is sharp."""
     camera = camera_of(options, shot.camera_data)
     place, aperture = focus_place(options), _shape(options)
+    strength = options.bokeh_level if camera is None else camera
+    check_focus(place, strength, shot.format.height, shot.format.width)
     if model is not None and not options.lens:
-        model.adapter(Kind.BOKEH)  # missed before anything is computed
+        # Missed before anything is computed.
+        model.adapter(Kind.BOKEH)
+        if aperture is not None:
+            model.adapter(Kind.APERTURE)
     depths = None if options.depth is None else _given_depths(options, shot)
     stabilizer = DepthStabilizer()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -97,6 +98,32 @@ def defocus_from_bokeh_level(depth: Depth, focus: Focus, level: float | Tensor) 
     sharp = focus.for_batch(batch).nearest_sharp(disparity)
     radius = signed_blur_radius(disparity, sharp, level.view(-1, 1, 1, 1))
     return Defocus(cast(torch.Tensor, radius))
+
+
+def check_focus(
+    focus: Callable[[Depth], Focus], strength: float | Camera, height: int, width: int
+) -> None:
+    """Refuse what no scene could be focused or blurred with, before its depth is known.
+
+    Long work, such as that of a network, may lie between asking and knowing the depth.
+
+    Args:
+        focus: what shall be sharp, of the depth.
+        strength: bokeh level or camera.
+        height, width: of the picture in px.
+
+    Raises:
+        InputError: a place outside of the picture, an empty mask, a strength below zero and the
+            like.
+    """
+    # As far as can be: within the focal length of no lens.
+    scene = Depth(torch.zeros(1, 1, height, width), is_metric=True)
+    plane = focus(scene)
+    scene = replace(scene, is_metric=plane.is_metric)
+    if isinstance(strength, Camera):
+        defocus_from_camera(scene, plane, strength)
+    else:
+        defocus_from_bokeh_level(scene, plane, strength)
 
 
 IN_FRONT = (1.0, 0.45, 0.1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from ...lens.aperture import CIRCLE, Aperture
-from ...lens.defocus import Defocus, defocus_from_bokeh_level, defocus_from_camera
+from ...lens.defocus import Defocus, check_focus, defocus_from_bokeh_level, defocus_from_camera
 from ...lens.depth import Depth
 from ...lens.focus import Focus
 from ...lens.optics import Camera
@@ -97,6 +97,7 @@ def refocus_photo(
     blurring = 0 if lens else len(pictures) * sampling.steps
     renders = None if lens else model.adapter(Kind.BOKEH)
     shapes = None if lens or aperture is None else model.adapter(Kind.APERTURE)
+    check_focus(focus, strength, *pictures.shape[-2:])
     sharp = pictures
     if not is_sharp:
         stage = watch.stage(0, deblurring + blurring)

@@ -223,6 +223,8 @@ class TestCommand:
             (["-o", "%d.png", "--sweep", "--batch", "2"], "A sweep shows one picture"),
             (["-o", "a.png", "--depth-out", "d.jpg"], "End the name in one of"),
             (["-o", "a.png", "--width", "100"], "Give a multiple of 8"),
+            (["-o", "a.png", "--focus", "2,0.5"], "focus_point"),
+            (["-o", "a.png", "--focus-distance", "0.01"], "beyond the focal length"),
             (["-o", "a.png", "--student", "gone.safetensors"], "does not exist"),
         ],
     )

@@ -365,6 +365,8 @@ class TestRefocusCommand:
         ("more", "message"),
         [
             (["--focus", "0.5,0.5"], "camera"),
+            (["--focus", "2,0.5", "--bokeh-level", "5"], "focus_point"),
+            (["--focus", "0.2,0.5", "--bokeh-level", "-1"], "bokeh_level"),
             ([*LEFT, "--blades", "5"], "shape of the aperture"),
             (
                 ["--focus-distance", "1", "--bokeh-level", "5", *["--diffcamera-adapter", "x"]],
@@ -384,7 +386,9 @@ class TestRefocusCommand:
         capsys: pytest.CaptureFixture[str],
         more: list[str],
         message: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.delattr("focuspuller.models.refocus.deblur.deblur")
         out = ["-o", str(photo.with_name("refocused.png"))]
         depth = ["--depth", str(photo.with_name("depth.npy"))]
         assert main(["refocus", str(photo), *out, *depth, *QUICK, *more]) == 1

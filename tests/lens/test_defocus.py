@@ -9,12 +9,13 @@ import torch
 from focuspuller.errors import InputError
 from focuspuller.lens.defocus import (
     Defocus,
+    check_focus,
     colorize_defocus,
     defocus_from_bokeh_level,
     defocus_from_camera,
 )
 from focuspuller.lens.depth import Depth
-from focuspuller.lens.focus import Focus
+from focuspuller.lens.focus import Focus, focus_on_point
 from focuspuller.lens.optics import Camera, camera_bokeh_level
 
 CAMERA = Camera(50.0, 1.8, 36.0, 1024)
@@ -169,6 +170,25 @@ class TestFromABokehLevel:
         relative = Depth.from_relative(self.DISPARITY)
         with pytest.raises(InputError, match="relative depth with metric focus"):
             defocus_from_bokeh_level(relative, AT_2_M, 4.0)
+
+
+class TestCheckedBeforeTheDepthIsKnown:
+    def test_what_fits_some_scene_passes(self) -> None:
+        check_focus(lambda depth: focus_on_point(depth, 1.0, 0.0), CAMERA, 4, 5)
+        check_focus(lambda depth: focus_on_point(depth, 0.0, 1.0), Camera(3000.0, 8.0), 4, 5)
+        check_focus(lambda _: Focus.at_disparity(0.5, is_metric=False), 20.0, 4, 5)
+        check_focus(lambda _: Focus.at_disparity(torch.tensor([0.5, 0.2]), True), 20.0, 4, 5)
+
+    def test_what_fits_no_scene_does_not(self) -> None:
+        relative = Focus.at_disparity(0.5, is_metric=False)
+        with pytest.raises(InputError, match="focus_point"):
+            check_focus(lambda depth: focus_on_point(depth, 1.1, 0.0), 20.0, 4, 5)
+        with pytest.raises(InputError, match="camera"):
+            check_focus(lambda _: relative, CAMERA, 4, 5)
+        with pytest.raises(InputError, match="focal length"):
+            check_focus(lambda _: Focus.at_distance(0.05), CAMERA, 4, 5)
+        with pytest.raises(InputError, match="bokeh_level"):
+            check_focus(lambda _: relative, -1.0, 4, 5)
 
 
 class TestResizing:

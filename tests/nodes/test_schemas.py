@@ -279,7 +279,7 @@ def test_help_pages_explain_every_output_and_every_choice(node):
     schema = node.GET_SCHEMA()
     text = (HELP_PAGES / f"{schema.node_id}.md").read_text(encoding="utf-8")
     lists = [port for port in schema.inputs if isinstance(port, io.Combo.Input)]
-    choices = [name for port in lists if port.id not in FILE_LISTS for name in port.options]
+    choices = [name for port in lists if port.id not in FILE_LISTS for name in port.options or ()]
     outputs = [port.display_name for port in schema.outputs]
     assert [name for name in (*outputs, *choices) if f"`{name}`" not in text] == []
 

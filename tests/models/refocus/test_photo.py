@@ -10,7 +10,7 @@ import torch
 from focuspuller.errors import InputError
 from focuspuller.lens.aperture import Aperture
 from focuspuller.lens.depth import Depth
-from focuspuller.lens.focus import Focus, focus_on_point
+from focuspuller.lens.focus import Focus, focus_on_mask, focus_on_point
 from focuspuller.lens.optics import Camera
 from focuspuller.lens.render import Lens, render
 from focuspuller.models.flux.networks import Kind
@@ -145,6 +145,32 @@ def test_missing_adapters_are_missed_before_anything_is_computed() -> None:
             refocused(one, picture(*SIZE))
         transformer: Any = one.base.transformer
         assert not transformer.passes
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"focus": lambda depth: focus_on_point(depth, 2.0, 0.5)}, "focus_point"),
+        ({"focus": lambda depth: focus_on_mask(depth, torch.zeros(1, 1, 9, 9))}, "empty mask"),
+        ({"strength": -1.0}, "bokeh_level"),
+        ({"strength": Camera(50.0, 2.0), "focus": lambda _: Focus.at_distance(0.01)}, "focal"),
+    ],
+)
+def test_what_cannot_be_focused_is_refused_before_anything_is_computed(
+    others: dict[str, Any], message: str
+) -> None:
+    model = known_model()
+    with pytest.raises(InputError, match=message):
+        refocused(model, picture(*SIZE), **others)
+    transformer: Any = model.base.transformer
+    assert not transformer.passes
+
+
+def test_a_relative_focus_needs_no_depth_to_be_checked() -> None:
+    relative = Depth.from_relative(near_left(picture(*SIZE)).disparity)
+    focus = Focus.at_disparity(0.5, is_metric=False)
+    result = refocused(tiny_model(), picture(*SIZE), focus=lambda _: focus, depth=relative)
+    assert result.focus is focus
 
 
 def test_a_shape_needs_its_adapter() -> None:
