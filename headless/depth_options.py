@@ -67,6 +67,30 @@ def add_model_options(group: Any, source: Any) -> None:
     )
 
 
+def check_depth_options(options: argparse.Namespace) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        InputError: how a file is read, without a file; details of a network, with a file.
+    """
+    reading = {
+        "--depth-encoding": options.depth_encoding,
+        "--near": options.near,
+        "--far": options.far,
+        "--near-is-black": options.near_is_black or None,
+    }
+    for name, value in reading.items():
+        if value is not None and options.depth is None:
+            raise InputError(
+                name,
+                "no --depth FILE",
+                "Give it, too, or leave this out: it says how the file is read.",
+            )
+    if options.depth_resolution is not None and options.depth is not None:
+        advice = "Leave it out: it is of the network that estimates depth."
+        raise InputError("--depth-resolution", "--depth beside it", advice)
+
+
 def depth_of(options: argparse.Namespace, photo: Photo) -> Depth:
     """The depth from its file, from a network or from the photo."""
     linear = is_linear(options, photo)

@@ -23,7 +23,7 @@ from ..photo.files import make_folder
 from ..photo.photo import Photo
 from ..photo.saving import format_of, save_photo
 from .counting import BAR, show
-from .depth_options import add_depth_options, depth_of
+from .depth_options import add_depth_options, check_depth_options, depth_of
 from .devices import working_device
 from .fit import fit_bokeh_level, fit_camera, light_of
 from .focus_options import add_focus_options, focus_place
@@ -77,6 +77,7 @@ def add_to(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     """Fit and print what was found."""
     _check_preview(options)
+    check_depth_options(options)
     sharp, photo = open_photo(options.sharp), open_photo(options.photo)
     # A network sees more in the sharp picture.
     is_sharp = options.depth_model is not None or sharp.depth is not None

@@ -22,7 +22,12 @@ from ..models.places import AUTOMATIC
 from ..models.refocus.model import RefocusModel
 from .aperture_options import add_aperture_options, aperture_from
 from .camera_options import add_camera_options, camera_of
-from .depth_options import add_depth_options, estimated_depth, improved_depth
+from .depth_options import (
+    add_depth_options,
+    check_depth_options,
+    estimated_depth,
+    improved_depth,
+)
 from .devices import working_device
 from .focus_options import add_focus_options, focus_place
 from .refocus import OnProgress, deblur, diffcamera, refocus_photo
@@ -87,6 +92,7 @@ def add_to(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Refocus the photo or the frames and print the paths of the results."""
+    check_depth_options(options)
     uses_diffcamera = options.diffcamera_adapter is not None
     if uses_diffcamera:
         _check_diffcamera(options)

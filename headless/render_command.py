@@ -16,7 +16,7 @@ from ..photo.saving import check_quality, format_of, keeps_all_light, save_photo
 from .aperture_options import aperture_from
 from .camera_options import add_camera_options, camera_of, equivalent_f_number
 from .counting import BAR, show
-from .depth_options import add_depth_options, depth_of
+from .depth_options import add_depth_options, check_depth_options, depth_of
 from .devices import working_device
 from .find_focus_options import add_find_focus_options, check_find_focus, found_focus
 from .focus_options import add_focus_options, focus_place
@@ -98,6 +98,7 @@ def add_to(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     """Refocus the photo or the frames and print the paths of the results."""
     check_find_focus(options)
+    check_depth_options(options)
     if is_sequence(options):
         from .sequence_command import Look, render_sequence
 

@@ -19,7 +19,7 @@ def frames_text(count: int) -> str:
 
 def is_pattern(path: Path) -> bool:
     """Whether a path stands for several files: `shot_%04d.png`, `shot_*.png`, or a folder."""
-    return path.is_dir() or has_number(path) or (_has_wildcard(path) and not path.exists())
+    return path.is_dir() or (not path.exists() and (has_number(path) or _has_wildcard(path)))
 
 
 def has_number(path: Path) -> bool:

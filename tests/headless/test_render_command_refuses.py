@@ -43,6 +43,23 @@ class TestRefuses:
         assert "--out: received pictures.jpg, a folder." in message
 
     @pytest.mark.usefixtures("no_rendering")
+    @pytest.mark.parametrize(
+        "words",
+        [["--near", 1], ["--far", 9], ["--near-is-black"], ["--depth-encoding", "relative"]],
+    )
+    def test_how_a_file_is_read_needs_a_file(self, refused, portrait, words):
+        asked = [*NEAR_FOCUS, "--f-number", 0.2, *words, "-o", "a.jpg"]
+        message = refused("render", portrait, *asked)
+        assert message.startswith(f"focuspuller: {words[0]}: received no --depth FILE.")
+        assert refused("refocus", "photo.png", *asked) == message
+        assert refused("fit", "photo.png", "photo.png", *words) == message
+
+    @pytest.mark.usefixtures("no_rendering")
+    def test_a_resolution_is_that_of_a_network(self, refused):
+        message = refused(*RENDER, "--bokeh-level", 6, "--depth-resolution", 700, "-o", "a.jpg")
+        assert message.startswith("focuspuller: --depth-resolution: received --depth beside it.")
+
+    @pytest.mark.usefixtures("no_rendering")
     def test_a_camera_beside_a_bokeh_level_is_refused(self, refused):
         message = refused(*RENDER, "--bokeh-level", 6, "--focal-length", 50, "-o", "a.jpg")
         assert "--bokeh-level: received numbers of a camera" in message

@@ -41,6 +41,8 @@ def test_the_width_of_a_number_is_its_least(folder):
 def test_a_file_with_brackets_in_its_name_is_a_file(tmp_path):
     (tmp_path / "photo [1].jpg").touch()
     assert not is_pattern(tmp_path / "photo [1].jpg")
+    (tmp_path / "100%d.jpg").touch()
+    assert not is_pattern(tmp_path / "100%d.jpg")
 
 
 @pytest.mark.parametrize("pattern", ["h_%d.png", "h_*.png", "missing/f_%d.png"])
