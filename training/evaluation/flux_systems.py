@@ -151,7 +151,7 @@ def deblurnet(device: torch.device, settings: DeblurSettings) -> Maker:
     model = _Model(device, settings, deblur=chosen)
 
     def make(request: Request) -> Tensor:
-        restored = None if folder is None else linear_to_srgb(picture_in(folder, request))
+        restored = None if folder is None else linear_to_srgb(picture_in(folder, request, True))
         made = deblur(
             model().base,
             model().adapter(Kind.DEBLUR, Kind.PRE_DEBLUR),

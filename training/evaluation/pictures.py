@@ -33,13 +33,20 @@ def pictures_system(name: str, folder: Path) -> System:
     return System(name, TASKS, make, f"pictures in {folder}", is_fixed=True)
 
 
-def picture_in(folder: Path, request: Request) -> Tensor:
+def picture_in(folder: Path, request: Request, is_shared: bool = False) -> Tensor:
     """The picture of a request in a folder, linear light `[1,3,H,W]`.
+
+    Args:
+        folder: with `SCENE/SHOT.png`, or `SCENE.png` for a single shot.
+        request: says scene and shot.
+        is_shared: `SCENE.png` may serve several shots.
 
     Raises:
         FileError: there is none.
     """
-    stems = (folder / request.scene / request.shot, folder / request.scene)
+    stems = [folder / request.scene / request.shot]
+    if request.is_only_shot or is_shared:
+        stems.append(folder / request.scene)
     paths = [stem.with_name(stem.name + suffix) for stem in stems for suffix in PHOTO_SUFFIXES]
     found = next((path for path in paths if path.is_file()), None)
     if found is None:

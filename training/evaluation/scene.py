@@ -79,6 +79,10 @@ class Scene:
             task: the benchmark's.
             level: K, if it was searched.
         """
+        request = self._request(shot, task, level)
+        return replace(request, is_only_shot=len(self.shots) == 1)
+
+    def _request(self, shot: Shot, task: Task, level: float | None) -> Request:
         source = self.image if shot.source is None else shot.source
         focus = shot.focus or self.focus
         if task == "deblur":
@@ -129,6 +133,7 @@ class Request:
         prompt: what the picture shows that is to be generated.
         seed: of it.
         camera: that takes it.
+        is_only_shot: whether the scene has no other.
     """
 
     scene: str
@@ -141,6 +146,7 @@ class Request:
     prompt: str = ""
     seed: int = 0
     camera: Camera | None = None
+    is_only_shot: bool = True
 
     def geometry(self, system: str) -> tuple[Depth, Focus]:
         """Depth and focus.

@@ -10,11 +10,14 @@ import focuspuller as fp
 import numpy as np
 import pytest
 import torch
-from focuspuller.errors import InputError
+from focuspuller.errors import FileError, InputError
+from focuspuller.lens.color import linear_to_srgb
 from focuspuller.models.bokehme.architecture import ARNet, IUNet
 from focuspuller.models.flux_base.published import FLUX_PROMPTS
 from focuspuller.models.loaded import forget_models
 from focuspuller.training.evaluation.flux_systems import _camera, _in_unit_of
+from focuspuller.training.evaluation.pictures import picture_in
+from focuspuller.training.evaluation.scene import Scene, Shot
 from focuspuller.training.evaluation.simulated import F_NUMBERS
 from focuspuller.training.evaluation.systems import SYSTEMS
 from numpy.typing import NDArray
@@ -265,6 +268,21 @@ class TestLensesWithNetworks:
 GENERATORS = tuple(name for name, one in SYSTEMS.items() if "generate" in one.tasks)
 # How many pictures a generator draws for eight apertures.
 TOLD = {"exif-text": 8, "dof-text": 2, "exif": 8, "exif-fixed": 1, "generator": 1}
+
+
+def test_a_picture_of_a_scene_stands_for_no_series(tmp_path: Path) -> None:
+    fp.save_photo(tmp_path / "a.png", np.full((2, 3, 3), 0.2, np.float32))
+    wide, narrow = Shot("f1.8", level=4.0), Shot("f8", level=1.0)
+    image = torch.zeros(1, 3, 2, 3)
+    single, series = Scene("a", image, (wide,)), Scene("a", image, (wide, narrow))
+    found = linear_to_srgb(picture_in(tmp_path, single.request(wide, "bokeh")))
+    assert found.mean() == pytest.approx(0.2, abs=1e-6)
+    with pytest.raises(FileError, match=r"no a/f8\.png"):
+        picture_in(tmp_path, series.request(narrow, "bokeh"))
+    (tmp_path / "a").mkdir()
+    fp.save_photo(tmp_path / "a" / "f8.png", np.full((2, 3, 3), 0.6, np.float32))
+    found = linear_to_srgb(picture_in(tmp_path, series.request(narrow, "bokeh")))
+    assert found.mean() == pytest.approx(0.6, abs=1e-6)
 
 
 @pytest.fixture(scope="module")
