@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FocusPullerError, WorkflowError
 from .progress import ProgressBar
-from .settings import parse_settings
+from .settings import UnknownTargetError, parse_settings
 from .workflow_file import InvalidWorkflowError
 
 if TYPE_CHECKING:
@@ -88,9 +88,15 @@ def execute(options: argparse.Namespace) -> None:
 
 
 def run_for(file: BatchFile, options: argparse.Namespace, settings: dict[str, str]) -> bool:
-    """Run the workflow for one of many files, and whether that went well."""
+    """Run the workflow for one of many files, and whether that went well.
+
+    Raises:
+        UnknownTargetError: a setting that no file can have.
+    """
     try:
         run_once(options, file.settings(settings), [file.path.parent, *options.input])
+    except UnknownTargetError:
+        raise
     except FocusPullerError as error:
         print(f"{file.path}: {error}", file=sys.stderr)
         return False

@@ -23,6 +23,14 @@ BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
 SAMPLE_PHOTO, OWN_PHOTO, PHOTO = "FocusPullerSamplePhoto", "FocusPullerLoadPhoto", "photo"
 
 
+class UnknownTargetError(InvalidWorkflowError):
+    """Settings of a node or an input that the workflow does not have."""
+
+
+class _MissingTargetError(MisfitError):
+    pass
+
+
 def parse_settings(texts: Iterable[str]) -> dict[str, str]:
     """`{"NODE.input": "value"}` from texts `NODE.input=value`, the last of equal ones counts.
 
@@ -54,11 +62,12 @@ def apply_settings(
         The copy, and (node id, input) of what was set.
 
     Raises:
-        InvalidWorkflowError: nodes, inputs or values that do not fit, all of them.
+        UnknownTargetError: nodes or inputs that do not exist, and all else that is wrong.
+        InvalidWorkflowError: values that do not fit, all of them.
     """
     changed = copy.deepcopy(workflow)
     places: set[tuple[str, str]] = set()
-    problems = []
+    problems, error = [], InvalidWorkflowError
     for target, value in settings.items():
         try:
             node_id, name = _find_target(workflow, target)
@@ -68,8 +77,10 @@ def apply_settings(
             places.add((node_id, name))
         except MisfitError as problem:
             problems.append(f"setting {target}: {problem}")
+            if isinstance(problem, _MissingTargetError):
+                error = UnknownTargetError
     if problems:
-        raise InvalidWorkflowError(problems, ADVICE)
+        raise error(problems, ADVICE)
     return changed, places
 
 
@@ -87,11 +98,13 @@ def _find_target(workflow: Workflow, target: str) -> tuple[str, str]:
             return matches[0], name
         if matches:
             ids = ", ".join(matches)
-            raise MisfitError(f"{node_name!r} names the nodes {ids}; use the id")
+            raise _MissingTargetError(f"{node_name!r} names the nodes {ids}; use the id")
     if not splits:
-        raise MisfitError("names no input")
+        raise _MissingTargetError("names no input")
     names = {title(workflow, node_id) for node_id in workflow} | workflow.keys()
-    raise MisfitError(f"there is no node {splits[0][0]!r}; {suggestion(splits[0][0], names)}")
+    raise _MissingTargetError(
+        f"there is no node {splits[0][0]!r}; {suggestion(splits[0][0], names)}"
+    )
 
 
 def _splits(target: str) -> Iterator[tuple[str, str]]:
@@ -114,7 +127,7 @@ def _parsed(workflow: Workflow, node_id: str, name: str, value: Any, catalog: Ca
     if port is None:
         if name not in node["inputs"]:
             known = [*node["inputs"], *(spec.inputs if spec else ())]
-            raise MisfitError(
+            raise _MissingTargetError(
                 f"{label(workflow, node_id)} has no input {name!r}; {suggestion(name, known)}"
             )
         port = _guessed_port(name, node["inputs"][name])

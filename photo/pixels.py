@@ -137,7 +137,7 @@ def _open(content: bytes, path: Path) -> ImageFile.ImageFile:
         raise FileError(
             str(path),
             "no image that can be read",
-            "Give an undamaged JPEG, PNG, TIFF, WebP or HEIC file; convert others first.",
+            "Give an undamaged JPEG, PNG, WebP, HEIC or TIFF (8 or 16 bits); convert others first.",
         ) from error
 
 

@@ -121,6 +121,18 @@ class TestRun:
         assert done.code == 1
         assert "no photos" in done.stderr
 
+    @pytest.mark.parametrize("words", [("--each", "Foto.photo=b"), ("--set", "2.aperture=2")])
+    def test_what_is_wrong_for_every_photo_is_said_once(
+        self, cli, folder, workflow, portrait, words
+    ):
+        (folder / "b").mkdir()
+        for name in ("one", "two"):
+            (folder / "b" / f"{name}{portrait.suffix}").write_bytes(portrait.read_bytes())
+        done = cli("run", workflow, "--each", "1.photo=b", *words, "--out", "pictures")
+        assert (done.code, done.stdout) == (1, "")
+        assert done.stderr.count("  - setting ") == 1
+        assert not (folder / "pictures").exists()
+
     def test_a_node_that_fails_leaves_no_picture(self, cli, folder, workflow):
         text = json.loads(workflow.read_text())
         text["7"]["inputs"]["depth"] = ["1", 2]  # into a PNG
