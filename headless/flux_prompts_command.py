@@ -10,6 +10,7 @@ from ..models.flux.networks import PROMPTS
 from ..models.flux_base.prompts import save_prompts
 from ..models.flux_base.published import FLUX_PROMPTS
 from ..models.places import folders_for
+from ..photo.files import make_folder
 from .refocus_model import add_base_options, model_of
 
 EXAMPLES = """examples:
@@ -42,6 +43,6 @@ def execute(options: argparse.Namespace) -> None:
     """Encode, write, and print the path."""
     target = options.to or folders_for(FLUX_PROMPTS)[0] / FLUX_PROMPTS.file
     base = model_of(options).base
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     save_prompts(target, {text: base.encode_prompt(text) for text in PROMPTS.values()})
     print(target)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import FileError
 from ...nodes.standin import Host
+from ...photo.files import make_folder
 from ..result import NodeResult, WorkflowResult, preview_prefix, shown_files, shown_texts
 from ..workflow_file import Workflow, title
 from .api import ComfyServer
@@ -48,7 +49,7 @@ async def download_results(
                 previews.append(path)
             else:
                 continue  # a preview that nobody wants, or an input shown again
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             await server.download(file, path)
         results[node_id] = NodeResult((), tuple(files), tuple(previews), shown_texts(ui), ui)
     return WorkflowResult(results)

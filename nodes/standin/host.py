@@ -20,6 +20,7 @@ import torch
 
 from ...errors import InputError
 from ...models.places import default_model_roots
+from ...photo.files import make_folder
 
 # "photo.png [output]" is a file in the output folder.
 ANNOTATION = re.compile(r"\s*\[(input|output|temp)\]$")
@@ -118,6 +119,7 @@ class Host:
 
         Raises:
             InputError: the prefix leads outside the output folder.
+            FileError: the folder cannot be made.
         """
         prefix = PurePath(_expanded(filename_prefix, width, height))
         folder = self.output_dir / prefix.parent
@@ -127,7 +129,7 @@ class Host:
                 f"{filename_prefix!r}, which leads outside the output folder",
                 "Give a name, or a path below the output folder.",
             )
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         subfolder = "" if prefix.parent == PurePath() else prefix.parent.as_posix()
         return OutputTarget(folder, prefix.name, _next_counter(folder, prefix.name), subfolder)
 

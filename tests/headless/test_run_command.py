@@ -133,6 +133,12 @@ class TestRun:
         assert done.stderr.count("  - setting ") == 1
         assert not (folder / "pictures").exists()
 
+    def test_a_folder_that_cannot_be_made_is_named(self, cli, workflow):
+        Path("file").touch()
+        done = cli("run", workflow, "--out", "file/pictures")
+        assert (done.code, done.stdout) == (1, "")
+        assert "file/pictures: received a folder that cannot be made" in done.stderr
+
     def test_a_node_that_fails_leaves_no_picture(self, cli, folder, workflow):
         text = json.loads(workflow.read_text())
         text["7"]["inputs"]["depth"] = ["1", 2]  # into a PNG

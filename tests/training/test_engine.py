@@ -203,6 +203,12 @@ def test_a_folder_belongs_to_one_run(tmp_path: Path) -> None:
     assert equal(before, trained(with_run(PLAIN, log_every=3), tmp_path))
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="a folder that cannot be made"):
+        trained(PLAIN, tmp_path / "file" / "run")
+
+
 def test_a_finished_run_can_be_asked_again(tmp_path: Path) -> None:
     first = trained(PLAIN, tmp_path)
     assert equal(first, trained(PLAIN, tmp_path))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...photo.files import make_folder
 from .config import as_yaml
 
 CHECKPOINTS, CONFIG = "checkpoints", "config.yaml"
@@ -19,8 +20,9 @@ def claim(folder: Path, config: Any) -> None:
 
     Raises:
         InputError: it holds a run with other settings.
+        FileError: it cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     file, text = folder / CONFIG, as_yaml(config)
     if file.is_file() and (folder / CHECKPOINTS).is_dir():
         before = file.read_text(encoding="utf-8")
