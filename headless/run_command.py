@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FocusPullerError, WorkflowError
+from ..errors import FileError, FocusPullerError, WorkflowError
 from .progress import ProgressBar
 from .settings import UnknownTargetError, parse_settings
 from .workflow_file import InvalidWorkflowError
@@ -73,6 +73,11 @@ def add_to(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Run the workflow and print the paths of what it saved."""
+    for folder in options.input:
+        if not Path(folder).is_dir():
+            raise FileError(
+                "--input", f"{folder}, which is no folder", "Give one, or leave it out."
+            )
     settings = parse_settings(options.set)
     if options.each is None:
         run_once(options, settings, options.input)

@@ -133,6 +133,11 @@ class TestRun:
         assert done.stderr.count("  - setting ") == 1
         assert not (folder / "pictures").exists()
 
+    def test_a_folder_of_inputs_that_is_not_there_is_named(self, cli, workflow):
+        done = cli("run", workflow, "--input", "gone")
+        assert (done.code, done.stdout) == (1, "")
+        assert done.stderr.startswith("focuspuller: --input: received gone, which is no folder.")
+
     def test_a_folder_that_cannot_be_made_is_named(self, cli, workflow):
         Path("file").touch()
         done = cli("run", workflow, "--out", "file/pictures")
