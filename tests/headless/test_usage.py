@@ -95,7 +95,6 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
         assert listing.wait() == cli.UNHEARD
 
 
-
 def test_being_terminated_removes_what_is_unfinished(tmp_path: Path):
     code = (
         "import os, signal, sys; from pathlib import Path\n"
