@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .lens.depth import Depth
     from .lens.depth_sequence import DepthStabilizer
     from .lens.drbokeh import DrBokehOptions
-    from .lens.fitted_lens import FittedLens
+    from .lens.fitting.fitted_lens import FittedLens
     from .lens.focus import Focus, pull_focus
     from .lens.focus_path import FocusPath
     from .lens.highlights import Highlights
@@ -67,7 +67,7 @@ _HOMES = {
     "Depth": "lens.depth",
     "DepthStabilizer": "lens.depth_sequence",
     "DrBokehOptions": "lens.drbokeh",
-    "FittedLens": "lens.fitted_lens",
+    "FittedLens": "lens.fitting.fitted_lens",
     "Focus": "lens.focus",
     "FocusPath": "lens.focus_path",
     "FocusPullerError": "errors",

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from focuspuller.lens.depth import Depth
-from focuspuller.lens.fit import fit_camera
+from focuspuller.lens.fitting.fit import fit_camera
 from methods import one_thread
 from truth_table import SHIPPED, Scene, load_scenes
 

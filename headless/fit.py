@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..lens import fit
+from ..lens.blocks import OnProgress
 from ..lens.color import srgb_to_linear
 from ..lens.depth import Depth
-from ..lens.fit import FIT_LENS, Unknown
-from ..lens.fit_least_squares import OnProgress
-from ..lens.fitted_lens import FittedLens
+from ..lens.fitting import fit
+from ..lens.fitting.fit import FIT_LENS, Unknown
+from ..lens.fitting.fitted_lens import FittedLens
 from ..lens.focus import Focus
 from ..lens.image import without_negative_light
 from ..lens.optics import Camera

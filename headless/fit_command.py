@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..lens.depth import Depth
-from ..lens.fit import FIT_LENS, fit_picture
-from ..lens.fitted_lens import FittedLens
+from ..lens.fitting.fit import FIT_LENS, fit_picture
+from ..lens.fitting.fitted_lens import FittedLens
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved
 from ..lens.optics import Camera

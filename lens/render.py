@@ -20,7 +20,7 @@ from .color import linear_to_srgb, srgb_to_linear
 from .defocus import Defocus
 from .drbokeh import DrBokehOptions, drbokeh_surroundings, prepare_drbokeh, render_drbokeh
 from .image import check_finite
-from .layered import LayeredOptions, layered_surroundings, prepare_layered, render_layered
+from .layered.render import LayeredOptions, layered_surroundings, prepare_layered, render_layered
 from .layered_fft import SPECTRA_BYTES, ladder
 from .taf import TafOptions, render_taf
 from .view import View

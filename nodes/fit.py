@@ -8,8 +8,8 @@ from torch import Tensor
 from ..errors import InputError
 from ..lens.color import srgb_to_linear
 from ..lens.depth import Depth
-from ..lens.fit import fit_bokeh_level, fit_camera, fit_picture
-from ..lens.fitted_lens import FittedLens
+from ..lens.fitting.fit import fit_bokeh_level, fit_camera, fit_picture
+from ..lens.fitting.fitted_lens import FittedLens
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved, to_planar, without_negative_light
 from ..lens.optics import Camera

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..lens.blur_disc import Weighting
 from ..lens.bokehme import BokehMeOptions, Method
 from ..lens.drbokeh import MAX_LAYERS, DrBokehOptions, Kernel
-from ..lens.layered import LayeredOptions
+from ..lens.layered.render import LayeredOptions
 from ..lens.render import Lens
 from ..models.bokehme.handle import bokehme_lens
 from ..models.bokehme.published import BOKEHME_ARNET, BOKEHME_IUNET

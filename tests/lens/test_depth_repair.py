@@ -13,7 +13,7 @@ from focuspuller.lens.depth_holes import filled_from_behind
 from focuspuller.lens.depth_repair import repaired_depth, without_flying_pixels
 from focuspuller.lens.depth_sequence import stabilized_batch
 from focuspuller.lens.focus import Focus
-from focuspuller.lens.layered import LayeredOptions
+from focuspuller.lens.layered.render import LayeredOptions
 from focuspuller.lens.render import Lens, render
 from focuspuller.training.degradation import coarse
 from oracles.sensors import scaled_anew, seen_by_two_cameras, without_dropouts

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...errors import FileError, InputError
 from ...lens.color import srgb_to_linear
 from ...lens.depth import Depth
-from ...lens.fit import fit_bokeh_level
+from ...lens.fitting.fit import fit_bokeh_level
 from ...lens.focus import Focus, focus_on_mask
 from ...lens.optics import Camera, camera_bokeh_level
 from ...lens.render import Lens

@@ -21,7 +21,7 @@ ivec2 within(sampler2D map, ivec2 place) {
 vec4 at(sampler2D map, ivec2 place) { return texelFetch(map, within(map, place), 0); }
 `;
 
-// As lens/background.py and lens/layered.py have it.
+// As lens/layered/background.py and lens/layered/film.py have it.
 const GAP = `
 const float LEAST_GAP = 2.0;
 const float MOST_SLOPE = 0.4;

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .window import Window
+from ..window import Window
 
 # Edge pixels look this far (px) for the pure colours of their two sides.
 MATTE_REACH = 2

@@ -7,8 +7,8 @@ from dataclasses import fields
 import pytest
 import torch
 import torch.nn.functional as F
-from focuspuller.lens import edge_matte
-from focuspuller.lens.surfaces import surfaces_of, surroundings
+from focuspuller.lens.layered import edge_matte
+from focuspuller.lens.layered.surfaces import surfaces_of, surroundings
 from focuspuller.lens.window import Window
 from torch import Tensor
 

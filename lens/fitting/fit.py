@@ -17,19 +17,19 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from .color import displayed
-from .defocus import defocus_from_bokeh_level
-from .depth import Depth
-from .fit_check import check_pair
-from .fit_least_squares import OnProgress, fit_plane
-from .fit_level import LevelSearch
-from .fit_pair import LEAST_RADIUS_PX, side_for
-from .fit_plane import Limits
+from ...errors import InputError
+from ..color import displayed
+from ..defocus import defocus_from_bokeh_level
+from ..depth import Depth
+from ..focus import Focus
+from ..optics import Camera, f_number_for_bokeh_level, focus_scale_for_bokeh_level
+from ..render import Lens, render
+from .check import check_pair
 from .fitted_lens import NO_BLUR, NO_BLUR_TEXT, FittedLens, doubts
-from .focus import Focus
-from .optics import Camera, f_number_for_bokeh_level, focus_scale_for_bokeh_level
-from .render import Lens, render
+from .least_squares import OnProgress, fit_plane
+from .level import LevelSearch
+from .pair import LEAST_RADIUS_PX, side_for
+from .plane import Limits
 
 Unknown = Literal["f_number", "focus_scale"]
 

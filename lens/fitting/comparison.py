@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .aperture import CIRCLE
-from .color import displayed
-from .fit_pair import Pair
-from .fit_plane import RISE, Limits, Plane, PlaneFit
-from .taf import TafOptions, render_taf
+from ..aperture import CIRCLE
+from ..color import displayed
+from ..taf import TafOptions, render_taf
+from .pair import Pair
+from .plane import RISE, Limits, Plane, PlaneFit
 
 # Differences of coded values above this many times their median count less and less.
 OUTLIER = 2.0

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .layered_fft import ladder, share
+from ..layered_fft import ladder, share
+from ..window import Window
 from .surfaces import Surfaces
-from .window import Window
 
 # Layers have a finer ladder than a mere blur would need: they tell what is in front of what.
 GROWTH = 1.08

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from focuspuller.lens.nearest import NONE, nearest_of
+from focuspuller.lens.layered.nearest import NONE, nearest_of
 
 HEIGHT, WIDTH = 37, 53
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .fit_comparison import TINY, Comparison, trust_in
-from .fit_pair import SIDES, START_SIDE, Pair, side_for
-from .fit_plane import Limits, Plane, PlaneFit
-from .fit_search import search_planes
+from .comparison import TINY, Comparison, trust_in
+from .pair import SIDES, START_SIDE, Pair, side_for
+from .plane import Limits, Plane, PlaneFit
+from .search import search_planes
 
 # Longest edge of the pictures that the search compares, px.
 SEARCH_SIDE = 160

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from focuspuller.lens import spread
 from focuspuller.lens.aperture import CIRCLE, Aperture
 from focuspuller.lens.blur_disc import BlurDisc
 from focuspuller.lens.defocus import Defocus
-from focuspuller.lens.layered import LayeredOptions, render_layered
+from focuspuller.lens.layered import spread
+from focuspuller.lens.layered.light_layers import GROWTH
+from focuspuller.lens.layered.render import LayeredOptions, render_layered
 from focuspuller.lens.layered_fft import ladder
-from focuspuller.lens.light_layers import GROWTH
 from focuspuller.lens.render import Lens, render
 from oracles.measure import disc_diameter
 from torch import Tensor

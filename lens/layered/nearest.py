@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .dilation import dilated
+from ..dilation import dilated
 
 NONE = -1
 # Rows and columns are kept as float32, which is quick and exact; this is the place of none.

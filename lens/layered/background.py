@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .depth import pull_push
-from .dilation import dilated
+from ..depth import pull_push
+from ..dilation import dilated
+from ..window import Window
 from .edge_matte import WHITE
 from .nearest import NONE, nearest_of
-from .window import Window
 
 # The background is continued from pixels this close (px) to a depth edge that are not on it: those
 # hold light of the foreground.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from .color import displayed
+from ..color import displayed
 
 # Longest edges of the pictures that are compared, px. The last ones are only needed where the blur
 # is small: it is measured well once its largest radius is this many px.

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..blocks import Surroundings
+from ..dilation import dilated
+from ..running_sum import running_sum
+from ..window import Window
 from .background import continued_background, fill_levels, reach_of
-from .blocks import Surroundings
-from .dilation import dilated
 from .edge_matte import MATTE_REACH, EdgeMaps, split_edges
-from .running_sum import running_sum
-from .window import Window
 
 # Difference of blur radius (px) between neighbouring pixels that makes a depth edge. Less is a
 # slope, and blurs nearly alike on both sides.

@@ -7,10 +7,10 @@ from itertools import product
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import InputError
-from .color import displayed, luminance
-from .depth import Depth
-from .image import check_finite
+from ...errors import InputError
+from ..color import displayed, luminance
+from ..depth import Depth
+from ..image import check_finite
 
 LEAST_SIDE = 32
 # Two pictures of one view: their luminance correlates at least so, and best in place.

@@ -9,16 +9,16 @@ import math
 
 from torch import Tensor
 
-from ..errors import InputError
-from .color import displayed
-from .defocus import defocus_from_bokeh_level
-from .depth import Depth
-from .fit_least_squares import OnProgress
-from .fit_pair import LARGEST_RADIUS, LEAST_RADIUS_PX, START_SIDE, Pair, side_for
-from .fit_plane import RISE
+from ...errors import InputError
+from ..color import displayed
+from ..defocus import defocus_from_bokeh_level
+from ..depth import Depth
+from ..focus import Focus
+from ..render import Lens, render
 from .fitted_lens import NO_BLUR, NO_BLUR_TEXT, FittedLens, doubts
-from .focus import Focus
-from .render import Lens, render
+from .least_squares import OnProgress
+from .pair import LARGEST_RADIUS, LEAST_RADIUS_PX, START_SIDE, Pair, side_for
+from .plane import RISE
 
 SSIM_WINDOW = 11
 # The search for K: steps of the first scan, and where the golden section ends, as factors.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from focuspuller.lens.light_layers import CELL, Ladder, LightLayer, LightLayers
-from focuspuller.lens.surfaces import Surfaces
+from focuspuller.lens.layered.light_layers import CELL, Ladder, LightLayer, LightLayers
+from focuspuller.lens.layered.surfaces import Surfaces
 from focuspuller.lens.window import Window
 from torch import Tensor
 

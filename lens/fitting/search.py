@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .aperture import CIRCLE
-from .color import displayed
-from .fit_comparison import LEAST_SCALE, OUTLIER, damped, exposure_gain
-from .fit_pair import LARGEST_RADIUS, LEAST_RADIUS_PX, Pair
-from .fit_plane import Limits, Plane
-from .taf import TafOptions, render_taf
+from ..aperture import CIRCLE
+from ..color import displayed
+from ..taf import TafOptions, render_taf
+from .comparison import LEAST_SCALE, OUTLIER, damped, exposure_gain
+from .pair import LARGEST_RADIUS, LEAST_RADIUS_PX, Pair
+from .plane import Limits, Plane
 
 SEARCHED_PLANES = 65
 SEARCHED_LEVELS = 48

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .focus import Focus
-from .optics import Camera
+from ..focus import Focus
+from ..optics import Camera
 
 Interval = tuple[float, float]
 

@@ -15,11 +15,11 @@ from focuspuller.errors import InputError
 from focuspuller.lens.color import linear_to_srgb, srgb_to_linear
 from focuspuller.lens.defocus import defocus_from_bokeh_level, defocus_from_camera
 from focuspuller.lens.depth import Depth
-from focuspuller.lens.fit import fit_bokeh_level, fit_camera, fit_picture
-from focuspuller.lens.fit_comparison import Comparison
-from focuspuller.lens.fit_pair import Pair
-from focuspuller.lens.fit_plane import Limits, Plane
-from focuspuller.lens.fit_search import search_planes
+from focuspuller.lens.fitting.comparison import Comparison
+from focuspuller.lens.fitting.fit import fit_bokeh_level, fit_camera, fit_picture
+from focuspuller.lens.fitting.pair import Pair
+from focuspuller.lens.fitting.plane import Limits, Plane
+from focuspuller.lens.fitting.search import search_planes
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.optics import Camera
 from focuspuller.lens.render import Lens, render
@@ -28,7 +28,7 @@ from oracles import photographs
 from torch import Tensor
 
 SAMPLE = Path(focuspuller.__file__).parent / "samples" / "still_life.jpg"
-TRUTH = Path(__file__).parents[1] / "truth"
+TRUTH = Path(__file__).parents[2] / "truth"
 HEIGHT, WIDTH = 96, 144
 CAMERA = Camera(focal_length_mm=85.0, f_number=2.0, sensor_width_mm=36.0)
 EVERY_LENS = pytest.mark.parametrize("lens", ["taf", "bokehme"])

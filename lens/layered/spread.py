@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .blur_disc import BlurDisc
-from .layered_fft import KEPT_BYTES, SPECTRA_BYTES, fast_length
+from ..blur_disc import BlurDisc
+from ..layered_fft import KEPT_BYTES, SPECTRA_BYTES, fast_length
+from ..tiles import Tile, TileGrid
+from ..view import View
+from ..window import Window
 from .light_layers import LightLayer
-from .tiles import Tile, TileGrid
-from .view import View
-from .window import Window
 
 # Sides of the tiles that a layer is cut into, px: a CPU wants a tile in its cache, a GPU wants few.
 TILE_SIDES = {"cpu": (64, 96, 128, 160, 192, 256, 320, 384, 512)}

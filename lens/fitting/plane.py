@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from .fit_pair import LARGEST_RADIUS, Pair
-from .optics import signed_blur_radius
+from ..optics import signed_blur_radius
+from .pair import LARGEST_RADIUS, Pair
 
 # How far beyond the scene's depth the focus may lie, as a fraction of its range.
 BEYOND = 0.5
