@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..lens.progress import OnProgress
 from ..photo.frames import frames_text
 from ..photo.photo import load_photo
-from .refocus import OnProgress, deblur
+from .refocus import deblur
 from .refocus_options import (
     Work,
     add_model_options,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..lens.blocks import OnProgress
 from ..lens.color import srgb_to_linear
 from ..lens.depth import Depth
 from ..lens.fitting import fit
@@ -14,6 +13,7 @@ from ..lens.fitting.fitted_lens import FittedLens
 from ..lens.focus import Focus
 from ..lens.image import without_negative_light
 from ..lens.optics import Camera
+from ..lens.progress import OnProgress
 from ..lens.render import Lens
 from .devices import device_called
 from .render import Array, Map, opened, scene_from

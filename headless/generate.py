@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.image import to_interleaved
 from ..lens.optics import Camera
+from ..lens.progress import OnProgress
 from ..lens.sweep import APERTURES, checked_f_numbers
 from ..models.exif_generator import handle
 from ..models.exif_generator.conditioning import (
@@ -32,7 +33,6 @@ from .devices import working_device
 from .find_focus import find_focus
 from .render import choose_focus, render
 
-OnProgress = Callable[[float], None]
 # What `GeneratedScene.render` passes on; `render`'s own places to focus on replace the found one.
 PLACES = ("focus", "focus_point", "focus_mask", "focus_distance", "focus_disparity")
 # How much of the time generating takes, roughly, when depth and focus come after it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ..lens.color import displayed, srgb_to_linear
 from ..lens.depth import Depth
 from ..lens.focus import Focus
 from ..lens.optics import Camera
+from ..lens.progress import OnProgress
 from ..lens.render import Lens
 from ..models.depth.handle import depth_weights_path
 from ..models.flux.networks import STEPS, Kind
@@ -27,8 +28,6 @@ from ..models.refocus.photo import Estimate
 from ..models.refocus.sampling import Sampling, Watch
 from .estimation import estimated
 from .render import Area, Array, Map, choose_focus, exactly_one, opened, scene_from
-
-OnProgress = Callable[[float], None]
 
 
 def deblur(

@@ -16,6 +16,7 @@ from ..lens.defocus import check_focus
 from ..lens.depth import Depth
 from ..lens.depth_sequence import DepthStabilizer
 from ..lens.image import to_planar
+from ..lens.progress import OnProgress
 from ..lens.render import LENSES
 from ..models.flux.networks import Kind
 from ..models.places import AUTOMATIC
@@ -30,7 +31,7 @@ from .depth_options import (
 )
 from .devices import working_device
 from .focus_options import add_focus_options, focus_place
-from .refocus import OnProgress, deblur, diffcamera, refocus_photo
+from .refocus import deblur, diffcamera, refocus_photo
 from .refocus_options import (
     Work,
     add_model_options,

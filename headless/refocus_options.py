@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import InputError
+from ..lens.progress import OnProgress
 from ..models.flux.networks import STEPS
 from ..models.places import AUTOMATIC
 from ..models.refocus.loading import SLOTS
@@ -23,7 +24,6 @@ from ..photo.saving import WRITABLE_SUFFIXES, check_quality, format_of, keeps_al
 from ..photo.video_format import Frame, video_container
 from ..photo.video_writing import writing_video
 from .outputs import check_no_input
-from .refocus import OnProgress
 from .refocus_model import add_base_options, model_of
 from .resume import check_resume, missing
 from .sequence_options import add_resume_option, is_video

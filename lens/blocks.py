@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from ..errors import DeviceMemoryError
+from .progress import OnProgress, part_of
 from .window import Window
-
-OnProgress = Callable[[float], None]
 
 logger = logging.getLogger(__name__)
 
@@ -137,13 +136,6 @@ def in_blocks(
         logger.warning("Out of memory on %s: trying smaller blocks.", device)
         if device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def part_of(on_progress: OnProgress | None, index: int, count: int) -> OnProgress | None:
-    """Progress of one of `count` parts as progress of the whole."""
-    if on_progress is None:
-        return None
-    return lambda fraction: on_progress((index + fraction) / count)
 
 
 def _affordable(device: torch.device) -> int:

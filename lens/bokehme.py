@@ -14,10 +14,10 @@ from torch import Tensor
 
 from ..errors import InputError
 from .aperture import Aperture
-from .blocks import OnProgress
 from .blur_disc import BlurDisc, Weighting
 from .color import decode_gamma, encode_gamma, linear_to_srgb, srgb_to_linear
 from .layered_fft import Layers, scatter
+from .progress import OnProgress
 from .view import View
 
 Method = Literal["fft", "exact"]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .aperture import Aperture
-from .blocks import OnProgress, part_of
+from .progress import OnProgress, part_of
 from .view import View
 
 

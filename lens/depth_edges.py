@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .blocks import Block, OnProgress, Surroundings, in_blocks
+from .blocks import Block, Surroundings, in_blocks
+from .progress import OnProgress
 
 # Steeper than this (px of blur radius per px) is part of a ramp.
 RAMP_SLOPE = 0.25

@@ -22,12 +22,13 @@ from torch import Tensor
 
 from ..errors import InputError
 from .aperture import Aperture
-from .blocks import OnProgress, Surroundings, part_of
+from .blocks import Surroundings
 from .blur_disc import DRBOKEH_TAIL, BlurDisc
 from .color import srgb_to_linear
 from .depth_cuts import CutMemory
 from .image import mask_to_planar, to_planar
 from .layered_fft import Layers, ladder, scatter
+from .progress import OnProgress, part_of
 from .scene_layers import LAYERING_REACH, LayerPlan, SceneLayer, cuts_of, layers_of, plan_layers
 from .view import View
 from .window import Window

@@ -25,8 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .blocks import OnProgress
 from .blur_disc import BlurDisc
+from .progress import OnProgress
 from .tiles import Tile, TileGrid
 from .view import View
 

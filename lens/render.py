@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .aperture import CIRCLE, Aperture
-from .blocks import Block, OnProgress, Surroundings, in_blocks, part_of
+from .blocks import Block, Surroundings, in_blocks
 from .bokehme import BokehMeOptions, render_bokehme
 from .chromatic import axial_shift, render_in_colors
 from .color import linear_to_srgb, srgb_to_linear
@@ -22,6 +22,7 @@ from .drbokeh import DrBokehOptions, drbokeh_surroundings, prepare_drbokeh, rend
 from .image import check_finite
 from .layered.render import LayeredOptions, layered_surroundings, prepare_layered, render_layered
 from .layered_fft import SPECTRA_BYTES, ladder
+from .progress import OnProgress, part_of
 from .taf import TafOptions, render_taf
 from .view import View
 from .window import Window

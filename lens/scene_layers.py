@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .blocks import Surroundings, affordable_blocks
-from .depth import pull_push
 from .depth_cuts import CutMemory, choose_cuts
+from .pull_push import pull_push
 from .running_sum import running_sum
 from .view import View
 from .window import Window

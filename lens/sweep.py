@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from .aperture import CIRCLE, Aperture
-from .blocks import OnProgress, part_of
 from .defocus import Defocus
+from .progress import OnProgress, part_of
 from .render import Lens, render
 
 # Of Fine-grained Defocus Blur Control, section 4.1.

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .aperture import Aperture
-from .blocks import OnProgress
 from .blur_disc import BlurDisc
 from .layered_fft import Layers, gather
+from .progress import OnProgress
 from .view import View
 
 

@@ -23,10 +23,11 @@ from ..defocus import defocus_from_bokeh_level
 from ..depth import Depth
 from ..focus import Focus
 from ..optics import Camera, f_number_for_bokeh_level, focus_scale_for_bokeh_level
+from ..progress import OnProgress
 from ..render import Lens, render
 from .check import check_pair
 from .fitted_lens import NO_BLUR, NO_BLUR_TEXT, FittedLens, doubts
-from .least_squares import OnProgress, fit_plane
+from .least_squares import fit_plane
 from .level import LevelSearch
 from .pair import LEAST_RADIUS_PX, side_for
 from .plane import Limits

@@ -7,11 +7,10 @@ TAF lens' own gradient (`fit_comparison`) go on, in ever larger pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
+from ..progress import OnProgress
 from .comparison import TINY, Comparison, trust_in
 from .pair import SIDES, START_SIDE, Pair, side_for
 from .plane import Limits, Plane, PlaneFit
@@ -25,8 +24,6 @@ FIRST_STEPS = 6
 # Steps are those of δ_f, as a fraction of the scene's range, and of ln K.
 SMALL_STEP = 1e-3
 LARGE_STEP = (0.15, 0.4)
-
-OnProgress = Callable[[float], None]
 
 
 def fit_plane(

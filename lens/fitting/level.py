@@ -14,9 +14,9 @@ from ..color import displayed
 from ..defocus import defocus_from_bokeh_level
 from ..depth import Depth
 from ..focus import Focus
+from ..progress import OnProgress
 from ..render import Lens, render
 from .fitted_lens import NO_BLUR, NO_BLUR_TEXT, FittedLens, doubts
-from .least_squares import OnProgress
 from .pair import LARGEST_RADIUS, LEAST_RADIUS_PX, START_SIDE, Pair, side_for
 from .plane import RISE
 

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..depth import pull_push
 from ..dilation import dilated
+from ..pull_push import pull_push
 from ..window import Window
 from .edge_matte import WHITE
 from .nearest import NONE, nearest_of

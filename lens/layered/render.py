@@ -18,9 +18,10 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..aperture import Aperture
-from ..blocks import OnProgress, Surroundings
+from ..blocks import Surroundings
 from ..blur_disc import BlurDisc
 from ..depth_edges import repaired
+from ..progress import OnProgress
 from ..view import View
 from ..window import Window
 from .film import Film

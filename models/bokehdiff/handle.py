@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...lens.aperture import Aperture
-from ...lens.blocks import OnProgress
 from ...lens.color import linear_to_srgb, srgb_to_linear
+from ...lens.progress import OnProgress
 from ...lens.render import Lens, LensKind
 from ...lens.view import View
 from ..lending import compute_dtype, lent

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...lens.blocks import OnProgress
+from ...lens.progress import OnProgress
 from ...lens.window import Window
 from ..sdxl.pictures import PX_PER_LATENT
 from ..sdxl.schedule import clean_from_noise

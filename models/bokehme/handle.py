@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...lens.aperture import Aperture
-from ...lens.blocks import OnProgress
 from ...lens.bokehme import BokehMeOptions
+from ...lens.progress import OnProgress
 from ...lens.render import Lens, LensKind
 from ...lens.view import View
 from ..lending import lent

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...lens.aperture import Aperture
-from ...lens.blocks import OnProgress
 from ...lens.bokehme import BokehMeOptions, brighten_highlights, render_bokehme
 from ...lens.color import linear_to_srgb, srgb_to_linear
+from ...lens.progress import OnProgress
 from ...lens.view import View
 from .architecture import resized
 from .dilation import defocus_dilated

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ...lens.blocks import OnProgress
 from ...lens.depth import Depth
+from ...lens.progress import OnProgress
 from ..metric3d.architecture import Metric3D
 from ..metric3d.handle import estimate
 from .estimator import DepthEstimator

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import InputError
-from ...lens.blocks import OnProgress
 from ...lens.image import check_finite
+from ...lens.progress import OnProgress
 from ..lending import compute_dtype, lent
 from ..loaded import loaded
 from ..state_dict import load_network, read_state_dict

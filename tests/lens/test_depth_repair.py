@@ -8,12 +8,13 @@ from focuspuller.errors import InputError
 from focuspuller.lens import blocks
 from focuspuller.lens.color import linear_to_srgb
 from focuspuller.lens.defocus import defocus_from_bokeh_level
-from focuspuller.lens.depth import Depth, pull_push
+from focuspuller.lens.depth import Depth
 from focuspuller.lens.depth_holes import filled_from_behind
 from focuspuller.lens.depth_repair import repaired_depth, without_flying_pixels
 from focuspuller.lens.depth_sequence import stabilized_batch
 from focuspuller.lens.focus import Focus
 from focuspuller.lens.layered.render import LayeredOptions
+from focuspuller.lens.pull_push import pull_push
 from focuspuller.lens.render import Lens, render
 from focuspuller.training.degradation import coarse
 from oracles.sensors import scaled_anew, seen_by_two_cameras, without_dropouts

@@ -6,7 +6,6 @@ slanted too, as the paper says; `foreground_range` 0 makes them upright.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +31,6 @@ LEAST_SIZE, LARGEST_SIZE = 0.5, 1.0
 LEAST_ALPHA = 0.01
 SAMPLES_PER_STRENGTH = 21
 Plane = tuple[float, float, float]
-OnProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,20 @@ that leaves a layer's picture passes it, and the light is divided by how much wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ....lens.progress import OnProgress
 from ...scenes import source_radius
 
 # Less coverage than this is none, and more than this is all.
 LEAST_COVERAGE, FULL_COVERAGE = 0.01, 0.99
 # A ray that passes the rim of the barrel farther out than this (squared radius) is lost.
 RIM = 1.1
-OnProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True, eq=False)
