@@ -255,7 +255,7 @@ class TestPicturesOfOthers:
         run = {"metrics": ["psnr"], "pictures": {"mine": folder}}
         with pytest.raises(FileError, match=r"no bird/level5\.png"):
             fp.evaluate("diffcamera-deblur", out, photographs, **run)
-        write_picture(folder / "bird.png", 1)
+        write_picture(folder / "bird/level5.png", 1)
         with pytest.raises(FileError, match=r"16×12 px\. It must have 64×48 px"):
             fp.evaluate("diffcamera-deblur", out, photographs, **run)
         with pytest.raises(FileError, match="no folder"):
