@@ -20,6 +20,7 @@ from ..running_sum import running_sum
 from ..window import Window
 from .background import continued_background, fill_levels, reach_of
 from .edge_matte import MATTE_REACH, EdgeMaps, split_edges
+from .fringe import PURE_REACH, without_fringe
 
 # Difference of blur radius (px) between neighbouring pixels that makes a depth edge. Less is a
 # slope, and blurs nearly alike on both sides.
@@ -78,6 +79,8 @@ def surfaces_of(
     zero, one = torch.zeros_like(own_radius), torch.ones_like(own_radius)
     if not bool(is_edge.any()):
         return Surfaces(own_image, own_radius, one, own_image, own_radius, zero, zero, own_slope)
+    image = without_fringe(image, radius, is_edge)
+    own_image = window.of(image)
     behind = continued_background(image, radius, is_edge, slope, max_radius, window)
     surfaces = Surfaces(
         own_image, own_radius, one, behind.color, behind.radius, zero, behind.is_known, own_slope
@@ -106,7 +109,7 @@ def surroundings(max_radius: float) -> Surroundings:
     # A cell takes from its neighbours, which take from theirs of twice the size, and so on.
     filled = 3 * cell
     around_edges = max(SLOPE_REACH + 2 * STEP_REACH, MATTE_REACH) + 1
-    return Surroundings(reach_of(max_radius) + filled + around_edges, cell)
+    return Surroundings(reach_of(max_radius) + filled + around_edges + 2 * PURE_REACH, cell)
 
 
 def _split_edges(surfaces: Surfaces, maps: EdgeMaps, window: Window) -> Surfaces:
