@@ -16,6 +16,7 @@ from ..dilation import dilated
 from ..pull_push import pull_push
 from ..window import Window
 from .edge_matte import WHITE
+from .ladder import LEAST_GAP, gap_before
 from .nearest import NONE, nearest_of
 
 # The background is continued from pixels this close (px) to a depth edge that are not on it: those
@@ -23,8 +24,11 @@ from .nearest import NONE, nearest_of
 SOURCE_REACH = 2
 # At this distance (px) a copy of such a pixel counts half as much as next to it.
 COPY_REACH = 8.0
-# Behind what is nearer by at least this blur radius (px), the background is continued.
-LEAST_GAP = 2.0
+# Behind what is nearer by so many gaps from which on layers hide each other, the background is
+# continued. Of closer surfaces some layers do not hide each other, and would let it shine through.
+HIDING_GAPS = 1.5
+# Pixels are copied from beside a silhouette: this much farther (px) than what can be seen.
+MORE_REACH = 3.0
 # The background is filled in for foregrounds of about the same blur radius at once: within
 # FILL_STEP px, or within FILL_GROWTH of it where that is more.
 FILL_STEP = 4.0
@@ -50,7 +54,6 @@ def continued_background(
     image: Tensor,
     radius: Tensor,
     is_edge: Tensor,
-    slope: Tensor,
     max_radius: float,
     window: Window,
 ) -> Background:
@@ -64,7 +67,6 @@ def continued_background(
         image: linear light `[B,C,H,W]`.
         radius: signed blur radius `[B,1,H,W]`, px.
         is_edge: `[B,1,H,W]` bool, depth edges.
-        slope: `[B,1,H,W]` change of the radius from pixel to pixel on one surface.
         max_radius: of the widest blur that there is, px.
         window: behind which part of the image.
 
@@ -80,7 +82,7 @@ def continued_background(
     color, behind = (each.clone(memory_format=torch.contiguous_format) for each in (image, radius))
     is_known = torch.zeros_like(behind)
     for index in range(len(image)):
-        depths = _Depths(*(each[index].flatten() for each in (radius, slope, silhouette)))
+        depths = _Depths(*(each[index].flatten() for each in (radius, silhouette)))
         bands = _from_far_to_near(
             radius[index, 0], near_edge[index, 0], ~is_mixed_light[index, 0], beside[index, 0]
         )
@@ -88,8 +90,11 @@ def continued_background(
         for front, far, sources in bands:
             farther.add(far, sources)
             if len(front) and farther.has_sources:
-                front, nearest = _with_something_behind(front, farther.nearest_to(front), depths)
-                color[index].flatten(1)[:, front] = farther.color_at(front, nearest)
+                nearest = farther.nearest_to(front)
+                square = farther.square_distance(front, nearest)
+                is_hidden = _has_behind(front, nearest, square, depths)
+                front, nearest, square = front[is_hidden], nearest[is_hidden], square[is_hidden]
+                color[index].flatten(1)[:, front] = farther.color_at(front, nearest, square)
                 behind[index].view(-1)[front] = depths.radius[nearest]
                 is_known[index].view(-1)[front] = 1.0
     return Background(*(window.of(each) for each in (color, behind, is_known)))
@@ -106,24 +111,21 @@ def fill_levels(max_radius: float) -> int:
 
 
 class _Depths(NamedTuple):
-    """Maps `[N]` of an image's pixels: signed blur radius, its slope, the nearest radius around."""
+    """Maps `[N]` of an image's pixels: signed blur radius, the nearest one around."""
 
     radius: Tensor
-    slope: Tensor
     silhouette: Tensor
 
 
-def _with_something_behind(
-    front: Tensor, nearest: Tensor, depths: _Depths
-) -> tuple[Tensor, Tensor]:
-    """Those of the pixels `front` behind which their `nearest` ones go on, and these."""
+def _has_behind(front: Tensor, nearest: Tensor, square: Tensor, depths: _Depths) -> Tensor:
+    """`[N]`: whether their `nearest` pixels go on behind `front` ones, and can be seen there."""
     behind, own = depths.radius[nearest], depths.radius[front]
-    # On a slope, what is closer than that belongs to it, and nothing would hide it.
-    gap = LEAST_GAP + depths.slope[front] * behind.abs()
-    is_hidden = (nearest != NONE) & (behind < own - gap)
+    nearer = own - behind
+    is_hidden = (nearest != NONE) & (nearer > HIDING_GAPS * gap_before(behind))
+    # No lens sees farther behind a silhouette than the two can be displaced against each other.
+    is_hidden &= square < (nearer + MORE_REACH).square()
     # What goes on behind a surface goes on behind nothing that is much farther than it.
-    is_hidden &= own > (behind + depths.silhouette[nearest]) / 2
-    return front[is_hidden], nearest[is_hidden]
+    return is_hidden & (own > (behind + depths.silhouette[nearest]) / 2)
 
 
 def _from_far_to_near(
@@ -148,7 +150,9 @@ def _from_far_to_near(
     # bounds[own] < radius <= bounds[own + 1]
     own = torch.bucketize(flat, steps).to(torch.int8).sub_(1)
     own.masked_fill_(~near_edge.flatten(), NONE)
-    behind = torch.bucketize(flat, steps - LEAST_GAP, right=True).to(torch.int8)
+    behind = torch.bucketize(flat, steps - HIDING_GAPS * gap_before(steps), right=True).to(
+        torch.int8
+    )
     behind.masked_fill_(~is_pure.flatten(), NONE)
     for band in range(len(bounds) - 1):
         far = (behind == band).nonzero().flatten()
@@ -196,24 +200,23 @@ class _Farther:
         cells = self.sources.view(self.cell_rows, self.cell_columns)
         return nearest_of(cells, wanted, self.levels, self.width)
 
-    def color_at(self, wanted: Tensor, nearest: Tensor) -> Tensor:
-        """`[C,N]`: a mean of the nearest pixel and of a smooth fill."""
+    def square_distance(self, wanted: Tensor, others: Tensor) -> Tensor:
+        """`[N]`: how far pixels are from others, px²."""
+        row, column = self._place(wanted)
+        other_row, other_column = self._place(others)
+        return (row - other_row).square() + (column - other_column).square()
+
+    def color_at(self, wanted: Tensor, nearest: Tensor, square: Tensor) -> Tensor:
+        """`[C,N]`: a mean of the nearest pixel, so far away (px²), and of a smooth fill."""
         count = self.sums[:, -1:]
         means = (self.sums / count.clamp(min=1.0)).T.reshape(
             1, -1, self.cell_rows, self.cell_columns
         )
         known = (count > 0).to(means.dtype).view(1, 1, self.cell_rows, self.cell_columns)
         smooth = pull_push(means, known, self.levels - 1)[0]
-        copy = self.pixels[nearest].T * self._weight_of_copy(wanted, nearest)
+        copy = self.pixels[nearest].T / (1.0 + square / COPY_REACH**2)
         mixed = copy + self._between_cells(smooth, wanted)
         return mixed[:-1] / mixed[-1:]
-
-    def _weight_of_copy(self, wanted: Tensor, nearest: Tensor) -> Tensor:
-        """`[N]`: how much a copy counts in comparison with the smooth fill."""
-        row, column = self._place(wanted)
-        other_row, other_column = self._place(nearest)
-        square = (row - other_row).square() + (column - other_column).square()
-        return 1.0 / (1.0 + square / COPY_REACH**2)
 
     def _place(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         row = torch.div(pixels, self.width, rounding_mode="floor")

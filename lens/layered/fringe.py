@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ..dilation import dilated
-from .background import LEAST_GAP
 from .edge_matte import WHITE
 
 # Pixels this close (px) to a silhouette may hold light of the foreground.
@@ -19,6 +18,8 @@ FRINGE_REACH = 2
 # Other pixels of their surface are looked for this far (px). Half as far finds too few colours to
 # tell texture from fringes, and costs up to 1.5 dB with exact depth.
 PURE_REACH = 8
+# Surfaces whose blur radii differ by less (px) leave no outlines on each other.
+LEAST_STEP = 2.0
 # A foreground that is blurred by this many times more counts in full.
 BLUR_RATIO = 3.0
 
@@ -35,9 +36,9 @@ def without_fringe(image: Tensor, radius: Tensor, is_edge: Tensor) -> Tensor:
         Linear light `[B,C,H,W]`. Lights stay, and what is blurred as much as the foreground.
     """
     silhouette = dilated(radius, FRINGE_REACH)
-    is_beside = silhouette - radius > LEAST_GAP
+    is_beside = silhouette - radius > LEAST_STEP
     farthest = -dilated(-radius, PURE_REACH)
-    is_pure = ~is_edge & ~is_beside & (radius - farthest < LEAST_GAP)
+    is_pure = ~is_edge & ~is_beside & (radius - farthest < LEAST_STEP)
     high = dilated(torch.where(is_pure, image, -torch.inf), PURE_REACH)
     low = -dilated(torch.where(is_pure, -image, -torch.inf), PURE_REACH)
     is_fringe = is_beside & (image.amax(1, keepdim=True) < WHITE) & (high[:, :1] > -torch.inf)

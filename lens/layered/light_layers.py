@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,36 +12,47 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..layered_fft import ladder, share
+from ..layered_fft import share
 from ..window import Window
+from .ladder import HIDDEN_GROWTH, Ladder
 from .surfaces import Surfaces
 
-# Layers have a finer ladder than a mere blur would need: they tell what is in front of what.
-GROWTH = 1.08
 # Occupied parts of a layer are found in cells of this side, px.
 CELL = 32
 
 Cells = NDArray[np.bool_]
 
 
-class Ladder:
-    """Signed blur radii (px) of the layers, from the farthest to the nearest.
+class Source:
+    """One surface of every pixel, each split linearly between the two layers next to it.
+
+    Attributes:
+        maps: `[C+2,H,W]`: light, weight and place among the layers.
+        cells: `[layers,rows,columns]`, of CELL px each, with light.
 
     Args:
-        max_radius: of the widest blur in the picture, px.
+        color: `[1,C,H,W]` linear light.
+        weight: `[1,1,H,W]` how much of the pixel it covers, 0..1.
+        radius: `[1,1,H,W]` signed blur radius, px.
+        ladder: of the layers.
+        margins: how far the image is continued: left, right, top, bottom, px.
     """
 
-    def __init__(self, max_radius: float) -> None:
-        radii = ladder(max_radius, GROWTH)
-        self.largest = radii[-1]
-        self.signed = [*(-radius for radius in radii[:0:-1]), *radii]
-
-    def position(self, radius: Tensor) -> Tensor:
-        """Real-valued index of each pixel in `signed`."""
-        steps = torch.tensor(self.signed).to(radius)
-        below = torch.searchsorted(steps, radius.contiguous(), right=True) - 1
-        below = below.clamp(0, len(steps) - 2)
-        return below + (radius - steps[below]) / (steps[below + 1] - steps[below])
+    def __init__(
+        self,
+        color: Tensor,
+        weight: Tensor,
+        radius: Tensor,
+        ladder: Ladder,
+        margins: tuple[int, ...],
+    ) -> None:
+        place = ladder.position(radius)
+        maps = [
+            F.pad(each, margins, mode="replicate")[0] for each in (color * weight, weight, place)
+        ]
+        self.maps = torch.cat(maps)
+        self.radii = ladder.signed
+        self.cells = _occupied(maps[2], len(self.radii), maps[1] > 0)
 
 
 @dataclass(frozen=True)
@@ -53,26 +64,26 @@ class LightLayer:
         window: around all of its light.
         index: of the layer.
         cells: `[rows,columns]`, of CELL px each, with light.
-        maps: what it is made of, for all layers: light `[C]`, weight and place among the layers of
-            the near surfaces, colour `[C]`, weight in view, hidden weight and place of the far.
-        colors: C.
-        has_far: whether some of it is of far surfaces.
-        has_hidden: whether some of it is hidden.
+        sources: of its light.
+        is_hidden: whether it is behind something in the picture.
     """
 
     radius: float
     window: Window
     index: int
     cells: Cells
-    maps: Tensor
-    colors: int
-    has_far: bool
-    has_hidden: bool
+    sources: Sequence[Source]
+    is_hidden: bool
 
     @property
     def channels(self) -> int:
-        """Of its light: colours, weight and, where some is hidden, weight in view."""
-        return self.colors + (2 if self.has_hidden else 1)
+        """Of its light: colours and weight."""
+        return len(self.like) - 1
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the same type, on the same device."""
+        return self.sources[0].maps
 
     def lit(self, side: int) -> Cells:
         """`[rows,columns]`: in which of the squares that `window` is cut into there is light.
@@ -80,121 +91,92 @@ class LightLayer:
         Their side is a multiple of CELL, px.
         """
         count = side // CELL
-        own = self._cells_in(self.window)
+        own = _cells_in(self.cells, self.window)
         for axis, length in enumerate(own.shape):
             own = np.logical_or.reduceat(own, range(0, length, count), axis)
         return own
 
     def is_lit(self, part: Window) -> bool:
         """Whether there is light in a part, as seen from `window`."""
-        return bool(self._cells_in(part.moved(self.window.top, self.window.left)).any())
-
-    def _cells_in(self, part: Window) -> Cells:
-        rows = slice(max(part.top, 0) // CELL, math.ceil(part.bottom / CELL))
-        columns = slice(max(part.left, 0) // CELL, math.ceil(part.right / CELL))
-        return self.cells[rows, columns]
+        return bool(_cells_in(self.cells, part.moved(self.window.top, self.window.left)).any())
 
     def write(self, parts: Sequence[Window], out: Tensor) -> None:
         """Write the light of parts of the same size, as seen from `window`.
 
         Args:
-            parts: n of them; there is no light where they reach beyond the picture.
-            out: `[n,channels,h,w]`: light, weight and, where some is hidden, weight in view.
+            parts: n of them.
+            out: `[n,C+1,h,w]` zeros for light and weight; they stay where parts reach beyond the
+                picture.
         """
-        maps = self._cut(parts)
-        count = self.colors
-        near, near_place, far = maps.tensor_split([count + 1, count + 2], dim=1)
-        torch.mul(near, share(near_place, self.index), out=out[:, : count + 1])
-        if not self.has_far:
-            return
-        color, shown, hidden, place = far.tensor_split([count, count + 1, count + 2], dim=1)
-        light, weight, in_view = out.tensor_split([count, count + 1], dim=1)
-        part = share(place, self.index)
-        if self.has_hidden:
-            torch.addcmul(weight, shown, part, out=in_view)
-        part *= shown + hidden
-        light.addcmul_(color, part)
-        weight += part
-
-    def _cut(self, parts: Sequence[Window]) -> Tensor:
-        """`[n,M,h,w]` the maps in parts, zero beyond the picture."""
-        maps = self.maps if self.has_far else self.maps[: self.colors + 2]
-        cut = maps.new_empty(len(parts), len(maps), parts[0].height, parts[0].width)
-        for part, into in zip(parts, cut, strict=True):
+        for part, into in zip(parts, out, strict=True):
             whole = part.moved(self.window.top, self.window.left)
-            inside = whole.within(*maps.shape[-2:])
-            if inside != whole:
-                into.zero_()
-            inside.seen_from(whole).of(into).copy_(inside.of(maps))
-        return cut
+            inside = whole.within(*self.like.shape[-2:])
+            target = inside.seen_from(whole).of(into)
+            for source in self.sources:
+                if _cells_in(source.cells[self.index], inside).any():
+                    light, place = inside.of(source.maps).tensor_split([-1])
+                    target.addcmul_(light, share(place, self.index))
 
 
 class LightLayers:
     """The layers of one image, with the frame's edge continued outward.
 
-    Each surface of a pixel is split linearly between the two nearest layers.
-
     Args:
         surfaces: of a single image.
-        ladder: the radii of the layers.
+        max_radius: of the widest blur in the picture, px.
         margins: how far the image is continued: left, right, top, bottom, px.
     """
 
-    def __init__(self, surfaces: Surfaces, ladder: Ladder, margins: tuple[int, ...]) -> None:
-        def continued(values: Tensor) -> Tensor:
-            return F.pad(values, margins, mode="replicate")[0]
-
-        self.radii = ladder.signed
-        self._colors = surfaces.near_color.shape[1]
-        self.slope = continued(surfaces.slope)
-        near_place = continued(ladder.position(surfaces.near_radius))
-        far_place = continued(ladder.position(surfaces.far_radius))
-        shown, hidden = continued(surfaces.far_shown), continued(surfaces.far_hidden)
-        self._occupied = _occupied(near_place, len(self.radii))
-        in_far = _occupied(far_place, len(self.radii), (shown > 0) | (hidden > 0))
-        self._occupied |= in_far
-        hidden_in = _occupied(far_place, len(self.radii), hidden > 0)
-        self._has_far, self._has_hidden = np.any(in_far, (1, 2)), np.any(hidden_in, (1, 2))
-        # One tensor, so that a part of everything is cut out at once; the near surface comes first.
-        weight = surfaces.near_share
-        near = [continued(surfaces.near_color * weight), continued(weight), near_place]
-        self._maps = torch.cat([*near, continued(surfaces.far_color), shown, hidden, far_place])
+    def __init__(self, surfaces: Surfaces, max_radius: float, margins: tuple[int, ...]) -> None:
+        color, radius = surfaces.far_color, surfaces.far_radius
+        ladder, coarser = Ladder(max_radius), Ladder(max_radius, HIDDEN_GROWTH)
+        self._in_view = [
+            Source(surfaces.near_color, surfaces.near_share, surfaces.near_radius, ladder, margins),
+            Source(color, surfaces.far_shown, radius, ladder, margins),
+        ]
+        self._hidden = [Source(color, surfaces.far_hidden, radius, coarser, margins)]
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width, px."""
-        return self.slope.shape[-2], self.slope.shape[-1]
+        height, width = self._in_view[0].maps.shape[-2:]
+        return height, width
 
     def from_near_to_far(self) -> list[LightLayer]:
         """All layers that have any light."""
-        indices = np.flatnonzero(self._occupied.any((1, 2)))
-        return [self._layer(int(index)) for index in indices[::-1]]
+        in_view = self._layers(self._in_view, is_hidden=False)
+        layers = [*in_view, *self._layers(self._hidden, is_hidden=True)]
+        return sorted(layers, key=lambda layer: layer.radius, reverse=True)
 
-    def _layer(self, index: int) -> LightLayer:
-        cells = self._occupied[index]
-        return LightLayer(
-            self.radii[index],
-            _bounds(cells).within(*self.size),
-            index,
-            cells,
-            self._maps,
-            self._colors,
-            bool(self._has_far[index]),
-            bool(self._has_hidden[index]),
-        )
+    def _layers(self, sources: list[Source], *, is_hidden: bool) -> Iterator[LightLayer]:
+        for index, radius in enumerate(sources[0].radii):
+            lit = [source for source in sources if source.cells[index].any()]
+            if lit:
+                cells = np.logical_or.reduce([source.cells[index] for source in lit])
+                window = _bounds(cells).within(*self.size)
+                yield LightLayer(radius, window, index, cells, lit, is_hidden)
 
 
-def _occupied(place: Tensor, count: int, is_there: Tensor | None = None) -> Cells:
+def _occupied(place: Tensor, count: int, is_there: Tensor) -> Cells:
     """`[layers,rows,columns]`: which layers occur in which cells of `[1,H,W]`."""
     height, width = place.shape[-2:]
     rows, columns = math.ceil(height / CELL), math.ceil(width / CELL)
     cell_row = torch.arange(height, device=place.device)[:, None] // CELL
     cell = cell_row * columns + torch.arange(width, device=place.device) // CELL
-    table = torch.zeros(count * rows * columns, dtype=torch.bool, device=place.device)
-    for layer in (place[0].floor(), place[0].ceil()):
+    # The last entry is for what is not there.
+    nowhere = count * rows * columns
+    table = torch.zeros(nowhere + 1, dtype=torch.bool, device=place.device)
+    for layer in (place.floor(), place.ceil()):
         entry = layer.long().mul_(rows * columns).add_(cell)
-        table.index_fill_(0, (entry if is_there is None else entry[is_there[0]]).view(-1), 1)
-    return table.view(count, rows, columns).cpu().numpy()
+        table.index_fill_(0, torch.where(is_there, entry, nowhere).view(-1), 1)
+    return table[:nowhere].view(count, rows, columns).cpu().numpy()
+
+
+def _cells_in(cells: Cells, part: Window) -> Cells:
+    """Those cells that a part of the picture reaches into."""
+    rows = slice(max(part.top, 0) // CELL, math.ceil(part.bottom / CELL))
+    columns = slice(max(part.left, 0) // CELL, math.ceil(part.right / CELL))
+    return cells[rows, columns]
 
 
 def _bounds(cells: Cells) -> Window:

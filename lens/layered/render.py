@@ -24,8 +24,9 @@ from ..depth_edges import repaired
 from ..progress import OnProgress
 from ..view import View
 from ..window import Window
-from .film import Film
-from .light_layers import Ladder, LightLayers
+from .film import Exposure, Film
+from .ladder import Ladder
+from .light_layers import LightLayers
 from .spread import Spreader
 from .surfaces import surfaces_of, surroundings
 
@@ -114,22 +115,21 @@ def layered_surroundings(view: View, options: LayeredOptions) -> Surroundings:
 def _render_one(
     image: Tensor, defocus: Tensor, spreader: Spreader, view: View, on_progress: OnProgress
 ) -> Tensor:
-    ladder = Ladder(view.max_radius)
-    margin = spreader.disc.reach(ladder.largest)
+    margin = spreader.disc.reach(Ladder(view.max_radius).largest)
     wanted = view.wanted or Window(0, 0, *image.shape[-2:])
     # What is farther from what is wanted sends no light to it.
     seen = wanted.grown(margin)
     at_hand = seen.within(*image.shape[-2:])
-    light = LightLayers(
-        surfaces_of(image, defocus, view.max_radius, at_hand), ladder, at_hand.margins_to(seen)
-    )
-    film = Film(light.slope, image.shape[1], ladder.largest)
+    surfaces = surfaces_of(image, defocus, view.max_radius, at_hand)
+    light = LightLayers(surfaces, view.max_radius, at_hand.margins_to(seen))
+    film = Film(image, image.shape[1], light.size)
     layers = light.from_near_to_far()
     for done, layer in enumerate(layers, 1):
         spread, reach = spreader.spread(layer, view.part(seen.top, seen.left))
         reached = layer.window.grown(reach)
         on_film = reached.within(*light.size)
-        film.expose(layer.radius, on_film.seen_from(reached).of(spread), on_film)
+        inside = on_film.seen_from(reached).of(spread)
+        film.expose(Exposure(layer.radius, inside, on_film, layer.is_hidden))
         on_progress(done / len(layers))
     result = image.clone()
     wanted.of(result).copy_(film.developed(wanted.of(image), margin))

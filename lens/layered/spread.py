@@ -61,7 +61,7 @@ class Spreader:
             view: where the light's windows lie in the picture.
 
         Returns:
-            `[C,h+2·reach,w+2·reach]`, >= 0, around the light's window `[h,w]`, and reach, px.
+            `[C+1,h+2·reach,w+2·reach]` around the light's window `[h,w]`, and reach, px.
         """
         reach = self.disc.reach(abs(light.radius)) if light.radius else 0
         if light.radius == 0:
@@ -70,20 +70,19 @@ class Spreader:
             spread = self._over_field(light, reach, view.part(light.window.top, light.window.left))
         else:
             spread = self._everywhere(light, reach)
-        # Transforms leave tiny negatives where there is no light.
-        return spread.clamp_(min=0.0), reach
+        return spread, reach
 
     @staticmethod
     def _as_it_is(light: LightLayer) -> Tensor:
         height, width = light.window.height, light.window.width
-        result = light.maps.new_empty(1, light.channels, height, width)
+        result = light.like.new_zeros(1, light.channels, height, width)
         light.write([Window(0, 0, height, width)], result)
         return result[0]
 
     def _everywhere(self, light: LightLayer, reach: int) -> Tensor:
         """With the same disc everywhere, in whatever tiles cost least."""
         tiling = _cheapest_tiling(light, reach)
-        spectrum = self._spectrum(light.radius, tiling.side, light.maps)
+        spectrum = self._spectrum(light.radius, tiling.side, light.like)
         return _in_tiles(light, tiling, lambda _: spectrum)
 
     def _over_field(self, light: LightLayer, reach: int, view: View) -> Tensor:
@@ -96,7 +95,7 @@ class Spreader:
         def spectra(tiles: list[Tile]) -> Tensor:
             places = grid.fields(tiles, view, torch.device("cpu")).tolist()
             discs = [self.disc.draw(abs(radius), radius > 0, tuple(place)) for place in places]
-            return torch.stack([_transformed(disc, side, light.maps) for disc in discs])[:, None]
+            return torch.stack([_transformed(disc, side, light.like) for disc in discs])[:, None]
 
         return _in_tiles(light, _Tiling(grid, lit, reach, side), spectra)
 
@@ -115,7 +114,7 @@ def _in_tiles(
     light: LightLayer, tiling: _Tiling, spectra: Callable[[list[Tile]], Tensor]
 ) -> Tensor:
     """The lit tiles, spread and added up; `spectra` of the discs of some tiles."""
-    like, channels, grid, reach = light.maps, light.channels, tiling.grid, tiling.reach
+    like, channels, grid, reach = light.like, light.channels, tiling.grid, tiling.reach
     extent = grid.extent + 2 * reach
     left, right, top, bottom = grid.padding(reach)
     height, width = top + grid.height + bottom, left + grid.width + right
@@ -161,7 +160,7 @@ def _cheapest_tiling(light: LightLayer, reach: int) -> _Tiling:
         side = fast_length(tile + 2 * reach)
         return int(light.lit(tile).sum()) * side**2 * (math.log2(side) + PASSES)
 
-    tile = min(TILE_SIDES.get(light.maps.device.type, GPU_TILE_SIDES), key=cost)
+    tile = min(TILE_SIDES.get(light.like.device.type, GPU_TILE_SIDES), key=cost)
     lit = [Tile(0, *place) for place in np.argwhere(light.lit(tile)).tolist()]
     grid = TileGrid(light.window.height, light.window.width, tile)
     return _Tiling(grid, lit, reach, fast_length(tile + 2 * reach))

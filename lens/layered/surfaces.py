@@ -11,12 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..blocks import Surroundings
 from ..dilation import dilated
-from ..running_sum import running_sum
 from ..window import Window
 from .background import continued_background, fill_levels, reach_of
 from .edge_matte import MATTE_REACH, EdgeMaps, split_edges
@@ -25,11 +23,6 @@ from .fringe import PURE_REACH, without_fringe
 # Difference of blur radius (px) between neighbouring pixels that makes a depth edge. Less is a
 # slope, and blurs nearly alike on both sides.
 EDGE_STEP = 1.0
-# The slope of a surface is averaged this far (px).
-SLOPE_REACH = 4
-# A slope is longer than this reaches (px) to both sides: wider than the mean of a single step, a
-# crease or the edge of a sheet of paper, which is no slope and hides what is behind it.
-STEP_REACH = SLOPE_REACH + 1
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,6 @@ class Surfaces:
         far_radius: `[B,1,H,W]` its signed blur radius, px.
         far_shown: `[B,1,H,W]` how much of the pixel it covers, in view.
         far_hidden: `[B,1,H,W]` how much of it is behind the nearer one; 0 where none is known.
-        slope: `[B,1,H,W]` how much the blur radius changes from pixel to pixel on one surface.
     """
 
     near_color: Tensor
@@ -54,7 +46,6 @@ class Surfaces:
     far_radius: Tensor
     far_shown: Tensor
     far_hidden: Tensor
-    slope: Tensor
 
 
 def surfaces_of(
@@ -74,33 +65,18 @@ def surfaces_of(
     window = window or Window(0, 0, *image.shape[-2:])
     nearest, farthest = dilated(radius, 1), -dilated(-radius, 1)
     is_edge = nearest - farthest > EDGE_STEP
-    slope = _slope((nearest - farthest) / 2, is_edge)
-    own_image, own_radius, own_slope = (window.of(each) for each in (image, radius, slope))
+    own_image, own_radius = window.of(image), window.of(radius)
     zero, one = torch.zeros_like(own_radius), torch.ones_like(own_radius)
     if not bool(is_edge.any()):
-        return Surfaces(own_image, own_radius, one, own_image, own_radius, zero, zero, own_slope)
+        return Surfaces(own_image, own_radius, one, own_image, own_radius, zero, zero)
     image = without_fringe(image, radius, is_edge)
     own_image = window.of(image)
-    behind = continued_background(image, radius, is_edge, slope, max_radius, window)
+    behind = continued_background(image, radius, is_edge, max_radius, window)
     surfaces = Surfaces(
-        own_image, own_radius, one, behind.color, behind.radius, zero, behind.is_known, own_slope
+        own_image, own_radius, one, behind.color, behind.radius, zero, behind.is_known
     )
     middle = (nearest + farthest) / 2
     return _split_edges(surfaces, EdgeMaps.of(image, radius, is_edge, middle), window)
-
-
-def _slope(change: Tensor, is_edge: Tensor) -> Tensor:
-    """Mean change of the radius around each pixel, without the edges and without lone steps."""
-    on_surface = (~is_edge).to(change.dtype)
-    mean = _mean_around(change * on_surface) / _mean_around(on_surface).clamp(min=1e-3)
-    return dilated(-dilated(-mean, STEP_REACH), STEP_REACH)
-
-
-def _mean_around(values: Tensor) -> Tensor:
-    """The mean within SLOPE_REACH, where nothing lies beyond the frame."""
-    length = 2 * SLOPE_REACH + 1
-    sums = running_sum(F.pad(values, (SLOPE_REACH,) * 4), length, -2)
-    return running_sum(sums, length, -1) / length**2
 
 
 def surroundings(max_radius: float) -> Surroundings:
@@ -108,8 +84,8 @@ def surroundings(max_radius: float) -> Surroundings:
     cell = 2 ** fill_levels(max_radius)
     # A cell takes from its neighbours, which take from theirs of twice the size, and so on.
     filled = 3 * cell
-    around_edges = max(SLOPE_REACH + 2 * STEP_REACH, MATTE_REACH) + 1
-    return Surroundings(reach_of(max_radius) + filled + around_edges + 2 * PURE_REACH, cell)
+    around_edges = MATTE_REACH + 1 + 2 * PURE_REACH
+    return Surroundings(reach_of(max_radius) + filled + around_edges, cell)
 
 
 def _split_edges(surfaces: Surfaces, maps: EdgeMaps, window: Window) -> Surfaces:
@@ -132,5 +108,4 @@ def _split_edges(surfaces: Surfaces, maps: EdgeMaps, window: Window) -> Surfaces
         far_radius=with_edges(surfaces.far_radius, far[-1:]),
         far_shown=with_edges(surfaces.far_shown, 1.0 - share),
         far_hidden=with_edges(surfaces.far_hidden, share),
-        slope=surfaces.slope,
     )

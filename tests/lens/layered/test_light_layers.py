@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from focuspuller.lens.layered.light_layers import CELL, Ladder, LightLayer, LightLayers
+from focuspuller.lens.layered.light_layers import CELL, LightLayer, LightLayers
 from focuspuller.lens.layered.surfaces import Surfaces
 from focuspuller.lens.window import Window
 from torch import Tensor
@@ -34,31 +34,28 @@ def surfaces() -> Surfaces:
     # In patches, so that a layer is here and there.
     patches = torch.rand(2, 1, 3, 4, generator=generator)
     near, far = F.interpolate(MAX_RADIUS * patches, (HEIGHT, WIDTH)).split(1)
-    return Surfaces(random(3), near, near_share, random(3), -far, shown, hidden, random(1))
+    return Surfaces(random(3), near, near_share, random(3), -far, shown, hidden)
 
 
 def layers_of(surfaces: Surfaces) -> list[LightLayer]:
-    return LightLayers(surfaces, Ladder(MAX_RADIUS), (0, 0, 0, 0)).from_near_to_far()
+    return LightLayers(surfaces, MAX_RADIUS, (0, 0, 0, 0)).from_near_to_far()
 
 
 def light_of(layer: LightLayer, part: Window) -> Tensor:
     """Of a part of the picture, `[channels,h,w]`."""
-    out = torch.full((1, layer.channels, part.height, part.width), torch.nan)
+    out = torch.zeros(1, layer.channels, part.height, part.width)
     layer.write([part.seen_from(layer.window)], out)
     return out[0]
 
 
-def test_all_layers_together_are_all_light(surfaces: Surfaces) -> None:
-    total, in_view = torch.zeros(4, HEIGHT, WIDTH), torch.zeros(HEIGHT, WIDTH)
-    for layer in layers_of(surfaces):
-        light = light_of(layer, WHOLE)
-        total += light[:4]
-        in_view += light[-1]
-    far = surfaces.far_shown + surfaces.far_hidden
-    color = surfaces.near_color * surfaces.near_share + surfaces.far_color * far
-    torch.testing.assert_close(total[:3], color[0])
-    torch.testing.assert_close(total[3:], (surfaces.near_share + far)[0])
-    torch.testing.assert_close(in_view, (surfaces.near_share + surfaces.far_shown)[0, 0])
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_all_layers_together_are_all_light(surfaces: Surfaces, is_hidden: bool) -> None:
+    layers = [layer for layer in layers_of(surfaces) if layer.is_hidden == is_hidden]
+    total = torch.stack([light_of(layer, WHOLE) for layer in layers]).sum(0)
+    far = surfaces.far_hidden if is_hidden else surfaces.far_shown
+    near = torch.zeros_like(far) if is_hidden else surfaces.near_share
+    color = surfaces.near_color * near + surfaces.far_color * far
+    torch.testing.assert_close(total, torch.cat([color, near + far], 1)[0])
 
 
 def test_layers_come_from_near_to_far(surfaces: Surfaces) -> None:
@@ -96,7 +93,7 @@ def test_beyond_the_picture_it_is_dark(surfaces: Surfaces) -> None:
 
 def test_the_edge_of_the_frame_is_continued(surfaces: Surfaces) -> None:
     left, right, top, bottom = margins = (3, 0, 5, 2)
-    layers = LightLayers(surfaces, Ladder(MAX_RADIUS), margins)
+    layers = LightLayers(surfaces, MAX_RADIUS, margins)
     assert layers.size == (HEIGHT + 7, WIDTH + 3)
     total = sum(
         light_of(layer, Window(0, 0, *layers.size))[:3] for layer in layers.from_near_to_far()

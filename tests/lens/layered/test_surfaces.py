@@ -103,20 +103,14 @@ def test_a_floor_beside_an_object_hides_nothing() -> None:
     image = torch.where(is_object, 0.9, 0.2).expand(1, 3, 48, 64)
     hidden = surfaces_of(image, radius, 15.0).far_hidden
     assert hidden[..., :39].max() == 0
-    assert hidden[..., 42:50].min() > 0.9
+    assert hidden[..., 42:46].min() > 0.9
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_a_lone_step_on_a_surface_is_no_slope(turned: bool) -> None:
-    """Two books on each other, 0.9 px of blur apart, beside a floor."""
-    radius = torch.linspace(-16.0, -12.0, 80)[:, None].repeat(1, 80)
-    radius[20:60, 20:40] = -7.0
-    radius[20:60, 40:60] = -7.9
-    radius = (radius.T if turned else radius)[None, None]
-    slope = surfaces_of(torch.rand(1, 3, 80, 80), radius, 16.0).slope[0, 0]
-    assert slope[24:56, 24:56].max() < 1e-6
-    floor = slope[..., 2:18, 2:-2].T if turned else slope[2:18, 2:-2]
-    torch.testing.assert_close(floor.mean(), torch.tensor(4.0 / 79), rtol=0.02, atol=0.0)
+def test_no_lens_sees_deep_behind_what_is_hardly_nearer() -> None:
+    """As far as the two surfaces can be displaced against each other, and a little."""
+    hidden = surfaces_of(*half_planes(1.0, near_radius=3.0, far_radius=-2.0), 20.0).far_hidden
+    depth = int((hidden[0, 0, HEIGHT // 2] > 0.5).sum())
+    assert 5 <= depth <= 8
 
 
 def uneven_scene(height: int, width: int) -> tuple[Tensor, Tensor]:
