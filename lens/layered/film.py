@@ -13,8 +13,9 @@ from .ladder import hides
 
 # Where nothing reaches a pixel (a ring-shaped aperture), it keeps its own light.
 LEAST_WEIGHT = 1e-3
-# Shares below this are none.
-TINY = 1e-3
+# Smaller shares of the lens count as this much: divided by them, the rounding of a bright light's
+# transform would show.
+TINY = 1e-2
 
 
 @dataclass(frozen=True)
